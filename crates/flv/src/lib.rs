@@ -1,0 +1,8 @@
+//! FLV and Enhanced RTMP tag bodies to items and back; FLV file bytes.
+//!
+//! Contract: bytes and times in, items out. Every buffer is bounded, hostile input is an error or a
+//! warning, never a panic.
+
+mod demux;
+
+pub use demux::{DemuxLimits, Demuxer};

@@ -1,0 +1,139 @@
+//! What ingest says.
+
+use crate::{Frame, MediaTime, Track, TrackId, Value};
+
+/// One thing a publisher's bytes turned out to mean, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Item {
+    /// A track begins, or goes on with another configuration. Comes before its frames; a repeat of
+    /// the same configuration is not reported.
+    Track(Track),
+    /// A frame of a track that has been introduced.
+    Frame(Frame),
+    /// The publisher's description of the stream (`onMetaData`).
+    Metadata(Metadata),
+    /// The publisher's clock jumped. The timeline goes on without the jump: `at` is where.
+    Jump {
+        /// The first moment after the jump, on the session's timeline.
+        at: MediaTime,
+        /// How far the publisher's clock went beyond where it was expected.
+        by: MediaTime,
+        /// Which way.
+        direction: JumpDirection,
+    },
+    /// Something an operator should hear of; costs nothing else.
+    Warning(Warning),
+    /// The session is over. Nothing follows.
+    End(EndReason),
+}
+
+/// Which way a publisher's clock jumped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JumpDirection {
+    /// Into the future.
+    Forward,
+    /// Into the past, as when an encoder restarts.
+    Backward,
+}
+
+/// A publisher's own description of its stream; order is kept. None of it is trusted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metadata {
+    /// Names and values.
+    pub entries: Vec<(String, Value)>,
+}
+
+impl Metadata {
+    /// The value called `key`.
+    pub fn field(&self, key: &str) -> Option<&Value> {
+        self.entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+}
+
+/// Something an operator should hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What kind of thing.
+    pub kind: WarningKind,
+    /// The track it is about, if it is about one.
+    pub track: Option<TrackId>,
+    /// In words: what happened, to what. Bounded, safe to log.
+    pub detail: String,
+}
+
+/// Kinds of [`Warning`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WarningKind {
+    /// The publisher's clock jumped.
+    TimestampJump,
+    /// A timestamp was repeated or ran back a little and was moved to keep order.
+    TimestampRepaired,
+    /// A codec that cannot be recorded, or not in this format.
+    UnsupportedCodec,
+    /// A further track of a multitrack publisher, which is not recorded.
+    UnsupportedTrack,
+    /// A codec configuration or frame that could not be understood and was left out.
+    MediaUnreadable,
+    /// Frames before the codec configuration or before the first key frame were left out.
+    FramesSkipped,
+    /// The configuration of a track changed in the middle.
+    CodecChanged,
+    /// No key frame came where one was needed, so the cut is not at one.
+    KeyFrameMissing,
+    /// The disk could not keep up or failed.
+    DiskTrouble,
+}
+
+impl WarningKind {
+    /// Its name in events and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TimestampJump => "timestamp_jump",
+            Self::TimestampRepaired => "timestamp_repaired",
+            Self::UnsupportedCodec => "unsupported_codec",
+            Self::UnsupportedTrack => "unsupported_track",
+            Self::MediaUnreadable => "media_unreadable",
+            Self::FramesSkipped => "frames_skipped",
+            Self::CodecChanged => "codec_changed",
+            Self::KeyFrameMissing => "key_frame_missing",
+            Self::DiskTrouble => "disk_trouble",
+        }
+    }
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EndReason {
+    /// The publisher said it is done.
+    Unpublish,
+    /// The connection went away without a word.
+    Drop,
+    /// Nothing came for longer than the idle time-out.
+    IdleTimeout,
+    /// A new push of the same stream took over.
+    Takeover,
+    /// The publisher broke the protocol or a limit.
+    ProtocolError,
+    /// An operator disconnected it.
+    Disconnect,
+    /// The service is stopping.
+    Shutdown,
+    /// The service died and was started again.
+    Crash,
+}
+
+impl EndReason {
+    /// Its name in rows, events and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unpublish => "unpublish",
+            Self::Drop => "drop",
+            Self::IdleTimeout => "idle_timeout",
+            Self::Takeover => "takeover",
+            Self::ProtocolError => "protocol_error",
+            Self::Disconnect => "disconnect",
+            Self::Shutdown => "shutdown",
+            Self::Crash => "crash",
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Why recordings begin and end.
+
+use livetape_media::EndReason;
+
+/// Why one recording ended and the next began within a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CutReason {
+    /// It reached its allowed length.
+    DurationLimit,
+    /// A codec or a resolution changed.
+    CodecChanged,
+    /// A further track appeared.
+    TrackAdded,
+    /// The publisher's clock ran back.
+    TimestampJump,
+    /// An operator asked for it.
+    Split,
+    /// Writing failed.
+    DiskTrouble,
+}
+
+impl CutReason {
+    /// Its name in rows, events and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DurationLimit => "duration_limit",
+            Self::CodecChanged => "codec_changed",
+            Self::TrackAdded => "track_added",
+            Self::TimestampJump => "timestamp_jump",
+            Self::Split => "split",
+            Self::DiskTrouble => "disk_trouble",
+        }
+    }
+}
+
+/// Why a recording began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartReason {
+    /// The session began.
+    Publish,
+    /// The one before it was cut.
+    Cut(CutReason),
+}
+
+impl StartReason {
+    /// Its name in rows, events and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Cut(cut) => cut.name(),
+        }
+    }
+}
+
+/// Why a recording ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The session ended.
+    End(EndReason),
+    /// It was cut.
+    Cut(CutReason),
+}
+
+impl StopReason {
+    /// Its name in rows, events and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::End(end) => end.name(),
+            Self::Cut(cut) => cut.name(),
+        }
+    }
+}
