@@ -1,2 +1,45 @@
-//! placeholder
-fn main() {}
+//! The project's chores: `cargo xtask test` and its parts. Uses the standard library only, so that
+//! it builds in a moment on a bare machine.
+
+mod run;
+mod setup;
+mod suite;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  test              everything that must pass: tools, formatting, lints, unit, property and golden
+                    tests, tidy, and end to end with real clients
+  e2e [FILTER]      the end-to-end tests alone, or those whose names contain FILTER
+  slow              the end-to-end tests with a browser and with OBS
+  fuzz SECONDS      every fuzz target, for SECONDS each
+  bench             the benchmarks
+  setup             only installs what the tests need";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["test"] => suite::test(),
+        ["e2e"] => suite::e2e(None),
+        ["e2e", filter] => suite::e2e(Some(filter)),
+        ["slow"] => suite::slow(),
+        ["fuzz", seconds] => suite::fuzz(seconds),
+        ["bench"] => suite::bench(),
+        ["setup"] => setup::for_tests(),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => Err(format!("unknown command '{}'\n\n{USAGE}", words.join(" "))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
