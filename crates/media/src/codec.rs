@@ -11,7 +11,10 @@ mod bits;
 mod flac;
 mod hevc;
 mod mp3;
+mod nal;
 mod opus;
+#[cfg(test)]
+mod test_bits;
 mod vp9;
 
 pub use aac::AacConfig;
