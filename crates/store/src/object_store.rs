@@ -1,0 +1,69 @@
+//! The seam: what an object store must do.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use bytes::Bytes;
+
+use crate::{ContentType, ObjectKey, StoreError};
+
+/// A call under way.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// One file to put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutFile {
+    /// Where it shall be in the store.
+    pub key: ObjectKey,
+    /// Where it is on the disk. It never changes again.
+    pub path: PathBuf,
+    /// What it is.
+    pub content_type: ContentType,
+}
+
+/// An object that is in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its size.
+    pub size_bytes: u64,
+}
+
+/// A store of objects.
+///
+/// Every call can be repeated: after a time-out, a dropped future or a crash, the same call has
+/// the same result. When a put returns, the object is whole, has the size of what was put, and is
+/// durable.
+pub trait ObjectStore: Send + Sync {
+    /// What it is, for logs: never a secret.
+    fn describe(&self) -> String;
+
+    /// Puts a file. Success when the same object is there already; [`StoreError::Taken`] when
+    /// another one is, unless it is a playlist, which is replaced at one stroke.
+    fn put_file<'a>(&'a self, file: &'a PutFile) -> Pending<'a, Stored>;
+
+    /// Puts several files, and returns what each became, in the same order. No order among them
+    /// is promised on the way. A store that can make many objects durable at once does so here.
+    fn put_files<'a>(&'a self, files: &'a [PutFile]) -> Pending<'a, Vec<Stored>> {
+        Box::pin(async move {
+            let mut stored = Vec::with_capacity(files.len());
+            for file in files {
+                stored.push(self.put_file(file).await?);
+            }
+            Ok(stored)
+        })
+    }
+
+    /// Puts bytes, with the same rules.
+    fn put_bytes<'a>(&'a self, key: &'a ObjectKey, data: Bytes, content_type: ContentType) -> Pending<'a, Stored>;
+
+    /// What is at `key`.
+    fn head<'a>(&'a self, key: &'a ObjectKey) -> Pending<'a, Option<Stored>>;
+
+    /// Removes what is at `key`; returns whether anything was.
+    fn delete<'a>(&'a self, key: &'a ObjectKey) -> Pending<'a, bool>;
+
+    /// The file that is the object, for serving ranges of it, where objects are files; `None` when
+    /// there is no such object or objects are not files. Looks at the disk (a few metadata reads).
+    fn local_path(&self, key: &ObjectKey) -> Option<PathBuf>;
+}
