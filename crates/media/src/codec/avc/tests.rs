@@ -4,8 +4,11 @@ use super::*;
 use crate::FrameRate;
 use crate::codec::test_bits::{BitWriter, bytes};
 
-/// Records made by x264, with what they say: width, height, rate, codec string.
-const RECORDS: [(&str, u32, u32, (u32, u32), &str); 6] = [
+/// A record with what it says: width, height, rate, codec string.
+type Case = (&'static str, u32, u32, (u32, u32), &'static str);
+
+/// Records made by x264.
+const RECORDS: [Case; 6] = [
     (
         "0164001fffe1001a6764001facd9405005bb0110000003001000000303c0f183196001000668ebe3cb22c0fdf8f800",
         1280,
