@@ -1,0 +1,231 @@
+//! Where recordings grow.
+//!
+//! ```text
+//! DATA/
+//!   lock                      held by the one process that uses DATA
+//!   spool/
+//!     rec_0192..._mp4_1/      one directory per recording, named by its id
+//!       recording.mp4.part    grows
+//!       .index.m3u8.new       a small file being replaced
+//!     rec_0192..._hls_1/
+//!       segment-000000.m4s    finished: will never change again
+//!   quarantine/               what nothing accounts for, moved here, never deleted
+//! ```
+
+mod files;
+mod writer;
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use livetape_mux::FileName;
+
+pub use files::SpoolFiles;
+pub use writer::SpoolWriter;
+
+use crate::{Disk, DiskError, EntryKind, Space};
+
+/// The suffix of a file that grows.
+const GROWING: &str = ".part";
+/// The longest stem a name keeps in the quarantine, so that a number fits behind it.
+const QUARANTINE_STEM_BYTES: usize = 200;
+
+/// The spool of a data directory. Cheap to clone.
+#[derive(Clone)]
+pub struct Spool {
+    disk: Arc<dyn Disk>,
+    spool: PathBuf,
+    quarantine: PathBuf,
+}
+
+/// What the spool holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpoolListing {
+    /// Directories named like recordings, in order.
+    pub recordings: Vec<String>,
+    /// Everything else, in order.
+    pub unknown: Vec<OsString>,
+}
+
+impl Spool {
+    /// The spool of the data directory `root`; what is missing of `root/spool` and
+    /// `root/quarantine` is created.
+    pub fn open(disk: Arc<dyn Disk>, root: &Path) -> Result<Self, DiskError> {
+        let (spool, quarantine) = (root.join("spool"), root.join("quarantine"));
+        let mut created = false;
+        for path in [&spool, &quarantine] {
+            created |= ensure_dir(&*disk, path)?;
+        }
+        if created {
+            disk.sync_dir(root).map_err(DiskError::io("syncing", root))?;
+        }
+        Ok(Self { disk, spool, quarantine })
+    }
+
+    /// The disk it is on.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// The directory of the recording with this id.
+    pub fn directory(&self, id: &str) -> Result<PathBuf, DiskError> {
+        if is_recording_name(id) {
+            Ok(self.spool.join(id))
+        } else {
+            Err(DiskError::RecordingName { name: id.chars().take(80).collect() })
+        }
+    }
+
+    /// Where the finished file `file` of a recording is.
+    pub fn path(&self, id: &str, file: &FileName) -> Result<PathBuf, DiskError> {
+        Ok(self.directory(id)?.join(file.as_str()))
+    }
+
+    /// Creates the directory of a new recording, durably, and opens its writer. It must not exist.
+    pub fn create_recording(&self, id: &str) -> Result<SpoolWriter, DiskError> {
+        let directory = self.directory(id)?;
+        self.disk.create_dir(&directory).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => DiskError::Exists { path: directory.clone() },
+            _ => DiskError::Io { action: "creating", path: directory.clone(), source },
+        })?;
+        self.disk.sync_dir(&self.spool).map_err(DiskError::io("syncing", &self.spool))?;
+        Ok(SpoolWriter::new(self.disk.clone(), directory))
+    }
+
+    /// A writer for a recording that exists, as after a crash. One at a time per recording.
+    pub fn writer(&self, id: &str) -> Result<SpoolWriter, DiskError> {
+        Ok(SpoolWriter::new(self.disk.clone(), self.existing(id)?))
+    }
+
+    /// The files of a recording, for salvage and for upload.
+    pub fn files(&self, id: &str) -> Result<SpoolFiles, DiskError> {
+        Ok(SpoolFiles::new(self.disk.clone(), self.existing(id)?))
+    }
+
+    /// Whether the recording has a directory.
+    pub fn contains(&self, id: &str) -> Result<bool, DiskError> {
+        let directory = self.directory(id)?;
+        let stat = self.disk.stat(&directory).map_err(DiskError::io("looking at", &directory))?;
+        Ok(stat.is_some())
+    }
+
+    /// Everything in the spool.
+    pub fn list(&self) -> Result<SpoolListing, DiskError> {
+        let entries = self.disk.list_dir(&self.spool).map_err(DiskError::io("listing", &self.spool))?;
+        let mut listing = SpoolListing::default();
+        for entry in entries {
+            match entry.name.to_str() {
+                Some(name) if entry.kind == EntryKind::Directory && is_recording_name(name) => {
+                    listing.recordings.push(name.to_owned());
+                }
+                _ => listing.unknown.push(entry.name),
+            }
+        }
+        Ok(listing)
+    }
+
+    /// Removes a recording and all its files, durably. Nothing happens when it is not there.
+    ///
+    /// For what is safe elsewhere, or holds nothing. A directory within the recording is not a
+    /// recording's and stops this with an error before anything is removed.
+    pub fn remove(&self, id: &str) -> Result<(), DiskError> {
+        if !self.contains(id)? {
+            return Ok(());
+        }
+        let directory = self.existing(id)?;
+        let entries = self.disk.list_dir(&directory).map_err(DiskError::io("listing", &directory))?;
+        if let Some(entry) = entries.iter().find(|entry| entry.kind == EntryKind::Directory) {
+            return Err(DiskError::WrongKind { path: directory.join(&entry.name), wanted: "a file" });
+        }
+        for entry in entries {
+            let path = directory.join(entry.name);
+            self.disk.unlink(&path).map_err(DiskError::io("removing", &path))?;
+        }
+        self.disk.remove_dir(&directory).map_err(DiskError::io("removing", &directory))?;
+        self.disk.sync_dir(&self.spool).map_err(DiskError::io("syncing", &self.spool))
+    }
+
+    /// Moves whatever is called `name` in the spool to the quarantine, durably, and says where it
+    /// is now.
+    pub fn quarantine(&self, name: &OsStr) -> Result<PathBuf, DiskError> {
+        self.set_aside(&self.spool, name, name)
+    }
+
+    /// Moves whatever is called `name` in a recording's directory to the quarantine, durably, and
+    /// says where it is now: `RECORDING.NAME`.
+    pub fn quarantine_file(&self, id: &str, name: &OsStr) -> Result<PathBuf, DiskError> {
+        let directory = self.existing(id)?;
+        let mut named = OsString::from(id);
+        named.push(".");
+        named.push(name);
+        self.set_aside(&directory, name, &named)
+    }
+
+    /// How much room the spool's filesystem has.
+    pub fn space(&self) -> Result<Space, DiskError> {
+        self.disk.space(&self.spool).map_err(DiskError::io("measuring the free space of", &self.spool))
+    }
+
+    fn existing(&self, id: &str) -> Result<PathBuf, DiskError> {
+        let directory = self.directory(id)?;
+        match self.disk.stat(&directory).map_err(DiskError::io("looking at", &directory))? {
+            Some(stat) if stat.kind == EntryKind::Directory => Ok(directory),
+            Some(_) => Err(DiskError::WrongKind { path: directory, wanted: "a directory" }),
+            None => Err(DiskError::Io { action: "opening", path: directory, source: io::ErrorKind::NotFound.into() }),
+        }
+    }
+
+    fn set_aside(&self, directory: &Path, name: &OsStr, as_name: &OsStr) -> Result<PathBuf, DiskError> {
+        let mut components = Path::new(name).components();
+        let plain = matches!(components.next(), Some(std::path::Component::Normal(part)) if part == name)
+            && components.next().is_none();
+        if !plain {
+            return Err(DiskError::RecordingName { name: name.to_string_lossy().chars().take(80).collect() });
+        }
+        let from = directory.join(name);
+        let bytes = as_name.as_bytes();
+        let stem = OsStr::from_bytes(bytes.get(..QUARANTINE_STEM_BYTES).unwrap_or(bytes));
+        for number in 0u32.. {
+            let mut candidate = stem.to_owned();
+            if number > 0 {
+                candidate.push(format!(".{number}"));
+            }
+            let to = self.quarantine.join(candidate);
+            match self.disk.rename_new(&from, &to) {
+                Ok(()) => {
+                    for path in [&self.quarantine, directory] as [&Path; 2] {
+                        self.disk.sync_dir(path).map_err(DiskError::io("syncing", path))?;
+                    }
+                    return Ok(to);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 100_000 => {}
+                Err(source) => return Err(DiskError::Io { action: "moving to the quarantine", path: from, source }),
+            }
+        }
+        Err(DiskError::Exists { path: self.quarantine.clone() })
+    }
+}
+
+/// Creates `path` unless it is there; whether it was created.
+fn ensure_dir(disk: &dyn Disk, path: &Path) -> Result<bool, DiskError> {
+    match disk.stat(path).map_err(DiskError::io("looking at", path))? {
+        Some(stat) if stat.kind == EntryKind::Directory => Ok(false),
+        Some(_) => Err(DiskError::WrongKind { path: path.to_owned(), wanted: "a directory" }),
+        None => {
+            disk.create_dir(path).map_err(DiskError::io("creating", path))?;
+            Ok(true)
+        }
+    }
+}
+
+/// Whether a directory of the spool is named like a recording's id.
+fn is_recording_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    name.len() <= 80 && name.strip_prefix("rec_").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(allowed))
+}
+
+#[cfg(test)]
+mod tests;

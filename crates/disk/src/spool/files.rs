@@ -1,0 +1,85 @@
+//! The files of a recording, to be read.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use livetape_mux::{FileName, Files, ReadAt};
+
+use super::GROWING;
+use crate::copy::read_exact;
+use crate::{Disk, DiskFile, EntryKind};
+
+/// The files of one recording, for salvage and for upload.
+pub struct SpoolFiles {
+    disk: Arc<dyn Disk>,
+    directory: PathBuf,
+}
+
+impl SpoolFiles {
+    pub(super) fn new(disk: Arc<dyn Disk>, directory: PathBuf) -> Self {
+        Self { disk, directory }
+    }
+
+    /// Names in the recording's directory that no muxer makes, in order: something else put them
+    /// there. Left-over temporary files of [`livetape_mux::Op::Whole`] are not among them.
+    pub fn unknown(&self) -> io::Result<Vec<std::ffi::OsString>> {
+        let entries = self.disk.list_dir(&self.directory)?;
+        let ours = |name: &str| {
+            let name = name.strip_prefix('.').and_then(|name| name.strip_suffix(".new")).unwrap_or(name);
+            FileName::new(name).is_some()
+        };
+        Ok(entries
+            .into_iter()
+            .filter(|entry| entry.kind != EntryKind::File || !entry.name.to_str().is_some_and(ours))
+            .map(|entry| entry.name)
+            .collect())
+    }
+}
+
+impl Files for SpoolFiles {
+    /// Unknown names and left-over temporary files are left out.
+    fn list(&self) -> io::Result<Vec<(FileName, bool)>> {
+        let mut files: Vec<(FileName, bool)> = Vec::new();
+        for entry in self.disk.list_dir(&self.directory)? {
+            let Some(name) = entry.name.to_str().filter(|_| entry.kind == EntryKind::File) else { continue };
+            let (name, growing) = name.strip_suffix(GROWING).map_or((name, false), |stem| (stem, true));
+            let Some(file) = FileName::new(name) else { continue };
+            files.push((file, growing));
+        }
+        files.sort();
+        if let Some(((file, _), _)) = files.iter().zip(files.iter().skip(1)).find(|((a, _), (b, _))| a == b) {
+            let problem = format!("both {file} and {file}{GROWING} are in {}", self.directory.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
+        Ok(files)
+    }
+
+    /// Opens the finished file, or the growing one when it is not finished.
+    fn open(&self, file: &FileName) -> io::Result<Box<dyn ReadAt + '_>> {
+        let path = self.directory.join(file.as_str());
+        let opened = match self.disk.open_read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.disk.open_read(&self.directory.join(format!("{file}{GROWING}")))?
+            }
+            result => result?,
+        };
+        let len = opened.size()?;
+        Ok(Box::new(OpenFile { file: opened, len }))
+    }
+}
+
+struct OpenFile {
+    file: Box<dyn DiskFile>,
+    len: u64,
+}
+
+impl ReadAt for OpenFile {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        read_exact(&*self.file, offset, buffer)
+    }
+}

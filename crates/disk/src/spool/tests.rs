@@ -1,0 +1,1 @@
+//! The spool, on real directories and on a disk that fails where told.
