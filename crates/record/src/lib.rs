@@ -3,8 +3,14 @@
 //! Contract: items and times in, effects out; the same calls give the same effects. No I/O, no
 //! clock, no randomness.
 
+mod effect;
 mod id;
+mod name;
 mod reason;
+mod recorder;
 
+pub use effect::{Abandoning, Closing, Discarding, Effect, Opening};
 pub use id::{RecordingId, SessionId, StreamPath};
+pub use name::{COMPONENT_MAX_BYTES, NameFields, NameTemplate, TemplateError};
 pub use reason::{CutReason, StartReason, StopReason};
+pub use recorder::{Policy, Recorder};

@@ -1,0 +1,384 @@
+//! One format of one session: opens a recording, cuts it, ends it, opens the next.
+//!
+//! A recording opens at the first key frame, once there is a frame of each track, or after
+//! [`Policy::track_wait`]. It is cut at a key frame. The frames from that key frame on wait until
+//! the sound has reached it too, so that sound heard before the cut goes to the old recording and
+//! the rest to the new: nothing is lost, nothing doubled. The recorders of one session see the
+//! same items and follow the same rules, so equal limits cut all formats at the same frame.
+
+mod open;
+mod preroll;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use livetape_media::{
+    EndReason, Format, Frame, Item, JumpDirection, MediaTime, Metadata, Now, Track, TrackId, TrackKind, WallTime,
+    Warning, WarningKind,
+};
+use livetape_mux::{Begin, Layout, Muxer, Op, Progress, carries};
+
+use crate::effect::{Abandoning, Closing, Discarding, Effect, Opening};
+use crate::{CutReason, NameFields, NameTemplate, RecordingId, SessionId, StartReason, StopReason, StreamPath};
+use open::{Open, Step};
+use preroll::Preroll;
+
+/// How a session is recorded in one format.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// The format.
+    pub format: Format,
+    /// How its files are laid out.
+    pub layout: Layout,
+    /// A recording is cut at the first key frame at which it is at least this long.
+    pub max_duration: Duration,
+    /// A recording shorter than this is discarded.
+    pub min_duration: Duration,
+    /// How long to wait, in media time, for the second track before a recording opens without it.
+    pub track_wait: Duration,
+    /// Object keys.
+    pub names: NameTemplate,
+}
+
+/// Records one session in one format.
+pub struct Recorder {
+    policy: Policy,
+    session: SessionId,
+    stream: StreamPath,
+    opener: Opener,
+    tracks: Tracks,
+    metadata: Metadata,
+    sequence: u32,
+    start_reason: StartReason,
+    state: State,
+    /// When the oldest frame that may not be in an operation yet came.
+    unflushed_since: Option<Duration>,
+    /// Pictures left out because nothing can decode them, not yet reported.
+    skipped: u64,
+    ops: Vec<Op>,
+}
+
+/// What opens a muxer; tests put their own here.
+type Opener = fn(Format, Begin, &mut Vec<Op>) -> Box<dyn Muxer>;
+
+/// The tracks of the publisher now, or of a recording: the main one of each kind, where the format
+/// carries its codec.
+#[derive(Clone, Default, PartialEq)]
+struct Tracks {
+    video: Option<Track>,
+    audio: Option<Track>,
+}
+
+impl Tracks {
+    fn of(&self, kind: TrackKind) -> Option<&Track> {
+        match kind {
+            TrackKind::Video => self.video.as_ref(),
+            TrackKind::Audio => self.audio.as_ref(),
+        }
+    }
+
+    fn slot(&mut self, kind: TrackKind) -> &mut Option<Track> {
+        match kind {
+            TrackKind::Video => &mut self.video,
+            TrackKind::Audio => &mut self.audio,
+        }
+    }
+}
+
+enum State {
+    /// No recording is open; frames gather until one can be.
+    Waiting(Preroll),
+    /// A recording is open.
+    Open(Box<Open>),
+    /// The session is over.
+    Ended,
+}
+
+impl Recorder {
+    /// A recorder that has seen nothing.
+    pub fn new(policy: Policy, session: SessionId, stream: StreamPath) -> Self {
+        Self::with_opener(policy, session, stream, livetape_mux::open)
+    }
+
+    fn with_opener(policy: Policy, session: SessionId, stream: StreamPath, opener: Opener) -> Self {
+        let state = State::Waiting(Preroll::new(policy.track_wait));
+        Self {
+            policy,
+            session,
+            stream,
+            opener,
+            tracks: Tracks::default(),
+            metadata: Metadata::default(),
+            sequence: 0,
+            start_reason: StartReason::Publish,
+            state,
+            unflushed_since: None,
+            skipped: 0,
+            ops: Vec::new(),
+        }
+    }
+
+    /// The format it records to.
+    pub fn format(&self) -> Format {
+        self.policy.format
+    }
+
+    /// The open recording and how far it has come.
+    pub fn progress(&self) -> Option<(RecordingId, Progress)> {
+        match &self.state {
+            State::Open(open) => Some((open.id, open.muxer.progress())),
+            _ => None,
+        }
+    }
+
+    /// One more item of the session.
+    pub fn push(&mut self, item: &Item, now: Now, effects: &mut Vec<Effect>) {
+        match item {
+            Item::Track(track) => self.track(track, now, effects),
+            Item::Frame(frame) => self.frame(frame, now, effects),
+            Item::Metadata(metadata) => self.metadata = metadata.clone(),
+            Item::Jump { direction, .. } => self.jump(*direction),
+            Item::Warning(_) => {}
+            Item::End(reason) => self.end(*reason, now, effects),
+        }
+    }
+
+    /// When [`Recorder::tick`] wants to be called, on the clock of [`Now::mono`].
+    pub fn next_tick(&self) -> Option<Duration> {
+        self.unflushed_since.map(|since| since + self.policy.layout.fragment)
+    }
+
+    /// Time has passed: what has waited for a whole fragment's time is flushed, and a cut goes
+    /// ahead without the sound that did not come.
+    pub fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.next_tick().is_none_or(|due| now.mono < due) {
+            return;
+        }
+        self.settle(now, effects);
+        if let State::Open(open) = &mut self.state {
+            open.release_sound(&mut self.ops);
+            open.muxer.flush(&mut self.ops);
+        }
+        self.drain_ops(now, effects);
+        self.unflushed_since = None;
+    }
+
+    /// Ends the open recording at the next key frame and begins another.
+    pub fn split(&mut self) {
+        if let State::Open(open) = &mut self.state {
+            open.due.get_or_insert(CutReason::Split);
+        }
+    }
+
+    /// The open recording could not be written: gives it up. The next one opens at the next key
+    /// frame.
+    pub fn abandon(&mut self, effects: &mut Vec<Effect>) {
+        if let State::Open(open) = &self.state {
+            let reason = CutReason::DiskTrouble;
+            effects.push(Effect::Abandon(Abandoning { id: open.id, reason }));
+            self.start_reason = StartReason::Cut(reason);
+            self.state = State::Waiting(Preroll::new(self.policy.track_wait));
+            self.unflushed_since = None;
+            self.ops.clear();
+        }
+    }
+
+    fn track(&mut self, track: &Track, now: Now, effects: &mut Vec<Effect>) {
+        if track.id.index != 0 {
+            return;
+        }
+        // What waits for a pending cut is of the configuration before this one.
+        self.settle(now, effects);
+        let codec = track.config.codec();
+        let carried = carries(self.policy.format, &self.policy.layout, codec);
+        if !carried {
+            effects.push(Effect::Warn(Warning {
+                kind: WarningKind::UnsupportedCodec,
+                track: Some(track.id),
+                detail: format!("{codec} is not recorded to {}; the other tracks are", self.policy.format),
+            }));
+        }
+        let now_known = carried.then(|| track.clone());
+        let changed = self.tracks.of(track.id.kind).is_some_and(|before| now_known.as_ref() != Some(before));
+        if let State::Waiting(preroll) = &self.state
+            && changed
+            && preroll.holds(track.id.kind)
+        {
+            // What has gathered needs the configuration before this one.
+            self.open_from_preroll(now, effects);
+        }
+        *self.tracks.slot(track.id.kind) = now_known;
+        if let State::Open(open) = &mut self.state {
+            open.compare(&self.tracks);
+        }
+    }
+
+    fn jump(&mut self, direction: JumpDirection) {
+        let matters = direction == JumpDirection::Backward || self.policy.format == Format::Hls;
+        if let (State::Open(open), true) = (&mut self.state, matters) {
+            open.due.get_or_insert(CutReason::TimestampJump);
+        }
+    }
+
+    fn frame(&mut self, frame: &Frame, now: Now, effects: &mut Vec<Effect>) {
+        if frame.track.index != 0 || self.tracks.of(frame.track.kind).is_none() {
+            return;
+        }
+        self.unflushed_since.get_or_insert(now.mono);
+        match &mut self.state {
+            State::Waiting(preroll) => {
+                preroll.push(frame, now.wall, self.tracks.video.is_some(), &mut self.skipped);
+                if preroll.is_ready(&self.tracks) {
+                    self.open_from_preroll(now, effects);
+                }
+            }
+            State::Open(open) => {
+                let max = MediaTime::from(self.policy.max_duration);
+                match open.take(frame, now.wall, max, self.tracks.video.is_some(), &mut self.ops) {
+                    Step::Goes => {}
+                    Step::Skipped => self.skipped += 1,
+                    Step::NoKeyFrame => effects.push(Effect::Warn(no_key_frame(self.policy.format))),
+                    Step::Cut => self.finish_cut(now, effects),
+                }
+                self.drain_ops(now, effects);
+            }
+            State::Ended => {}
+        }
+    }
+
+    fn end(&mut self, reason: EndReason, now: Now, effects: &mut Vec<Effect>) {
+        if matches!(self.state, State::Waiting(_)) {
+            self.open_from_preroll(now, effects);
+        }
+        self.settle(now, effects);
+        if let State::Open(mut open) = std::mem::replace(&mut self.state, State::Ended) {
+            open.release_sound(&mut self.ops);
+            self.skipped += open.foreign_sound();
+            self.close(*open, StopReason::End(reason), None, effects);
+        }
+        self.report_skipped(effects);
+        self.unflushed_since = None;
+    }
+
+    /// Opens a recording with what has gathered, if anything of it can be recorded.
+    fn open_from_preroll(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let State::Waiting(preroll) = &mut self.state else { return };
+        let Some(ready) = preroll.take(&self.tracks) else { return };
+        self.open(ready.tracks, ready.start, ready.wall, effects);
+        self.feed(ready.frames, now, effects);
+    }
+
+    /// Carries out the pending cut, and what cuts the frames that waited for it bring.
+    fn settle(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        while matches!(&self.state, State::Open(open) if open.cut_is_pending()) {
+            self.finish_cut(now, effects);
+        }
+    }
+
+    /// Carries out the pending cut, if there is one.
+    fn finish_cut(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let State::Open(open) = &mut self.state else { return };
+        let Some(cut) = open.take_cut(&mut self.ops) else { return };
+        let tracks = cut.tracks(&self.tracks, &open.tracks);
+        let stays = matches!(cut.reason, CutReason::CodecChanged | CutReason::TrackAdded | CutReason::TimestampJump);
+        let went_on = stays && {
+            let list: Vec<Track> = tracks.video.iter().chain(&tracks.audio).cloned().collect();
+            open.muxer.discontinuity(&list, cut.pts, cut.wall, &mut self.ops).is_ok()
+        };
+        if went_on {
+            open.tracks = tracks;
+            open.compare(&self.tracks);
+            self.drain_ops(now, effects);
+        } else if let State::Open(open) = std::mem::replace(&mut self.state, State::Ended) {
+            self.close(*open, StopReason::Cut(cut.reason), Some(cut.dts), effects);
+            self.start_reason = StartReason::Cut(cut.reason);
+            self.open(tracks, cut.pts, cut.wall, effects);
+        }
+        self.report_skipped(effects);
+        self.feed(cut.frames, now, effects);
+    }
+
+    fn feed(&mut self, frames: Vec<Frame>, now: Now, effects: &mut Vec<Effect>) {
+        for frame in &frames {
+            self.frame(frame, now, effects);
+        }
+    }
+
+    fn open(&mut self, tracks: Tracks, start: MediaTime, wall: WallTime, effects: &mut Vec<Effect>) {
+        self.report_skipped(effects);
+        self.sequence += 1;
+        let id = RecordingId { session: self.session, format: self.policy.format, sequence: self.sequence };
+        let list: Vec<Track> = tracks.video.iter().chain(&tracks.audio).cloned().collect();
+        let key = self.policy.names.key(&NameFields {
+            stream: &self.stream,
+            session: self.session,
+            start: wall,
+            sequence: self.sequence,
+            format: self.policy.format,
+        });
+        effects.push(Effect::Open(Box::new(Opening {
+            id,
+            session: self.session,
+            stream: self.stream.clone(),
+            format: self.policy.format,
+            key,
+            started_at: wall,
+            start,
+            reason: self.start_reason,
+            tracks: list.clone(),
+        })));
+        let begin = Begin {
+            tracks: list,
+            start,
+            wall_start: wall,
+            metadata: self.metadata.clone(),
+            max_duration: self.policy.max_duration,
+            layout: self.policy.layout.clone(),
+        };
+        let muxer = (self.opener)(self.policy.format, begin, &mut self.ops);
+        effects.extend(self.ops.drain(..).map(Effect::Op));
+        let mut open = Box::new(Open::new(id, muxer, start, wall, tracks));
+        open.compare(&self.tracks);
+        self.state = State::Open(open);
+    }
+
+    fn close(&mut self, mut open: Open, reason: StopReason, end: Option<MediaTime>, effects: &mut Vec<Effect>) {
+        let summary = open.muxer.end(end, &mut self.ops);
+        let millis = i64::try_from(summary.duration.as_millis()).unwrap_or(i64::MAX);
+        let ended_at = open.started_at.plus_millis(millis);
+        if summary.duration < self.policy.min_duration {
+            self.ops.clear();
+            effects.push(Effect::Discard(Discarding { id: open.id, at: ended_at, reason }));
+        } else {
+            effects.extend(self.ops.drain(..).map(Effect::Op));
+            effects.push(Effect::Close(Box::new(Closing { id: open.id, ended_at, reason, summary })));
+        }
+    }
+
+    fn drain_ops(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if !self.ops.is_empty() {
+            // The frame that closed a fragment is the first of the next.
+            self.unflushed_since = Some(now.mono);
+            effects.extend(self.ops.drain(..).map(Effect::Op));
+        }
+    }
+
+    fn report_skipped(&mut self, effects: &mut Vec<Effect>) {
+        let count = std::mem::take(&mut self.skipped);
+        if count > 0 {
+            let kind = WarningKind::FramesSkipped;
+            let detail =
+                format!("{count} frames that no decoder could start from were left out of {}", self.policy.format);
+            effects.push(Effect::Warn(Warning { kind, track: None, detail }));
+        }
+    }
+}
+
+fn no_key_frame(format: Format) -> Warning {
+    Warning {
+        kind: WarningKind::KeyFrameMissing,
+        track: Some(TrackId::VIDEO),
+        detail: format!("the {format} recording is due to be cut but no key frame comes; it goes on until one does"),
+    }
+}
