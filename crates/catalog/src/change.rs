@@ -1,0 +1,190 @@
+//! What callers may change.
+
+use livetape_media::WallTime;
+use livetape_record::{RecordingId, SessionId};
+
+use crate::{AudioFacts, Facts, VideoFacts};
+
+/// A webhook endpoint's name in the configuration.
+pub type EndpointId = String;
+
+/// One change of the catalog. The events it causes, and a delivery of each to every endpoint, are
+/// part of it: all of it is durable, or none.
+///
+/// Repeating a change changes nothing and is [`Applied::Already`]; times of the moment (`at`) do
+/// not count when two are compared. The same change with other contents is
+/// [`crate::CatalogError::Conflict`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A publisher was accepted. Event `stream.started`.
+    SessionStarted(NewSession),
+    /// A session is over. Event `stream.ended`.
+    SessionEnded {
+        /// Which.
+        id: SessionId,
+        /// When.
+        at: WallTime,
+        /// Why: [`livetape_media::EndReason::name`].
+        reason: String,
+    },
+    /// A recording begins, in state `recording`. Its session must be in the catalog. Event
+    /// `recording.started`.
+    RecordingOpened(NewRecording),
+    /// A recording will never change again on disk. From `recording` to `finished`.
+    RecordingFinished {
+        /// Which.
+        id: RecordingId,
+        /// The calendar's time at its end.
+        ended_at: WallTime,
+        /// Why it ended: [`livetape_record::StopReason::name`].
+        reason: String,
+        /// What it holds.
+        facts: Facts,
+        /// It was completed after a crash.
+        recovered: bool,
+    },
+    /// A recording was too short, or holds nothing. From `recording` to `discarded`. Event
+    /// `recording.discarded`.
+    RecordingDiscarded {
+        /// Which.
+        id: RecordingId,
+        /// When.
+        at: WallTime,
+        /// Why.
+        reason: String,
+    },
+    /// A recording is on its way to the store. From `finished` to `uploading`.
+    UploadStarted {
+        /// Which.
+        id: RecordingId,
+    },
+    /// A recording is whole in the store. From `finished` or `uploading` to `ready`. Event
+    /// `recording.ready`.
+    RecordingReady {
+        /// Which.
+        id: RecordingId,
+        /// When.
+        at: WallTime,
+        /// Bytes in the store, over all its objects.
+        size_bytes: u64,
+    },
+    /// A recording cannot be completed. From `recording`, `finished` or `uploading` to `failed`.
+    /// Event `recording.failed`.
+    RecordingFailed {
+        /// Which.
+        id: RecordingId,
+        /// When.
+        at: WallTime,
+        /// Why, for an operator.
+        error: String,
+    },
+    /// Something an operator should hear of. Event `recording.warning`. Not idempotent: each is a
+    /// further one, up to 100 of each recording, and of each session for those of no recording.
+    Warning {
+        /// The session it happened in.
+        session: SessionId,
+        /// The recording it concerns, if it concerns one only.
+        recording: Option<RecordingId>,
+        /// What kind of thing: [`livetape_media::WarningKind::name`].
+        kind: String,
+        /// In words.
+        detail: String,
+        /// When.
+        at: WallTime,
+    },
+    /// Nothing of a recording is left in the spool, or is about to be. Only of one that is `ready`,
+    /// `failed` or `discarded`.
+    SpoolEvicted {
+        /// Which.
+        id: RecordingId,
+    },
+    /// An endpoint took an event.
+    DeliverySucceeded {
+        /// The event's id.
+        event: String,
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// When.
+        at: WallTime,
+        /// Which attempt this was, from 1.
+        attempt: u32,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// An endpoint did not take an event.
+    DeliveryFailed {
+        /// The event's id.
+        event: String,
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// When.
+        at: WallTime,
+        /// Which attempt this was, from 1.
+        attempt: u32,
+        /// The HTTP status, if there was an answer.
+        status: Option<u16>,
+        /// What went wrong.
+        error: String,
+        /// When to try again; `None`: it is given up.
+        retry_at: Option<WallTime>,
+    },
+    /// An endpoint wants no more events. What is pending for it is dropped, and it gets no new ones
+    /// until the catalog is opened again with it among the configured endpoints.
+    EndpointDisabled {
+        /// Which.
+        endpoint: EndpointId,
+        /// When.
+        at: WallTime,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a change came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It was made.
+    Done,
+    /// It had been made before.
+    Already,
+    /// A warning beyond the most that are kept of one recording or session; not recorded.
+    Suppressed,
+}
+
+/// A session that begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSession {
+    /// Its id.
+    pub id: SessionId,
+    /// The application pushed to.
+    pub app: String,
+    /// The stream's name.
+    pub stream: String,
+    /// The query of the push URL, without secrets; empty when there is none.
+    pub query: String,
+    /// The publisher's address and port.
+    pub remote_addr: String,
+    /// When it began.
+    pub started_at: WallTime,
+}
+
+/// A recording that begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRecording {
+    /// Its id; says session, format and sequence.
+    pub id: RecordingId,
+    /// The application pushed to.
+    pub app: String,
+    /// The stream's name.
+    pub stream: String,
+    /// Where it will be in the store. No other recording has the same.
+    pub key: String,
+    /// The calendar's time at its start.
+    pub started_at: WallTime,
+    /// Why it begins: [`livetape_record::StartReason::name`].
+    pub start_reason: String,
+    /// What is known of its video track; no frames yet.
+    pub video: Option<VideoFacts>,
+    /// What is known of its audio track; no frames yet.
+    pub audio: Option<AudioFacts>,
+}

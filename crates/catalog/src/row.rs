@@ -1,0 +1,114 @@
+//! Sessions and recordings as the catalog holds them.
+
+use std::time::Duration;
+
+use livetape_media::WallTime;
+use livetape_record::{RecordingId, SessionId};
+
+use crate::RecordingState;
+
+/// A session: one accepted publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Its id.
+    pub id: SessionId,
+    /// The node that took it.
+    pub node: String,
+    /// The application pushed to.
+    pub app: String,
+    /// The stream's name.
+    pub stream: String,
+    /// The query of the push URL, without secrets.
+    pub query: String,
+    /// The publisher's address and port.
+    pub remote_addr: String,
+    /// When it began.
+    pub started_at: WallTime,
+    /// When it ended, if it has.
+    pub ended_at: Option<WallTime>,
+    /// Why it ended.
+    pub end_reason: Option<String>,
+}
+
+/// A recording.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordingRow {
+    /// Its id; says session, format and sequence.
+    pub id: RecordingId,
+    /// The node that made it.
+    pub node: String,
+    /// The application pushed to.
+    pub app: String,
+    /// The stream's name.
+    pub stream: String,
+    /// How far it has come.
+    pub state: RecordingState,
+    /// Where it is, or will be, in the store.
+    pub key: String,
+    /// The calendar's time at its start.
+    pub started_at: WallTime,
+    /// The calendar's time at its end, once it has one.
+    pub ended_at: Option<WallTime>,
+    /// Why it began.
+    pub start_reason: String,
+    /// Why it ended.
+    pub end_reason: Option<String>,
+    /// Bytes over all its files, once finished.
+    pub size_bytes: Option<u64>,
+    /// How long it plays, once finished.
+    pub duration: Option<Duration>,
+    /// Its video track.
+    pub video: Option<VideoFacts>,
+    /// Its audio track.
+    pub audio: Option<AudioFacts>,
+    /// It was completed after a crash.
+    pub recovered: bool,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// When it was whole in the store.
+    pub ready_at: Option<WallTime>,
+    /// Nothing of it is left in the spool.
+    pub spool_evicted: bool,
+}
+
+/// What a finished recording holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// Bytes over all its files.
+    pub size_bytes: u64,
+    /// How long it plays. Kept to the millisecond.
+    pub duration: Duration,
+    /// Its video track.
+    pub video: Option<VideoFacts>,
+    /// Its audio track.
+    pub audio: Option<AudioFacts>,
+}
+
+/// A recording's video track.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct VideoFacts {
+    /// [`livetape_media::Codec::name`].
+    pub codec: String,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// Frames a second: declared at the start, measured at the end.
+    #[serde(serialize_with = "crate::view::rounded")]
+    pub frame_rate: Option<f64>,
+    /// Frames recorded.
+    pub frames: u64,
+}
+
+/// A recording's audio track.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct AudioFacts {
+    /// [`livetape_media::Codec::name`].
+    pub codec: String,
+    /// Samples a second of what is heard.
+    pub sample_rate: u32,
+    /// Channels.
+    pub channels: u16,
+    /// Frames recorded.
+    pub frames: u64,
+}

@@ -1,0 +1,128 @@
+//! How far a recording, and a delivery, has come.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How far a recording has come.
+///
+/// ```text
+///   recording --> finished --> uploading --> ready
+///     |  |            |  \_______________/     ^
+///     |  |            |          `-------------'
+///     |  `-> failed <-+----------'
+///     `----> discarded
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordingState {
+    /// It grows.
+    Recording,
+    /// It will never change again on disk.
+    Finished,
+    /// It is on its way to the store.
+    Uploading,
+    /// It is whole in the store, and its event is owed.
+    Ready,
+    /// It cannot be completed.
+    Failed,
+    /// It was too short, or held nothing, and was dropped.
+    Discarded,
+}
+
+impl RecordingState {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Recording, Self::Finished, Self::Uploading, Self::Ready, Self::Failed, Self::Discarded];
+
+    /// Its name in the API, in rows and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Recording => "recording",
+            Self::Finished => "finished",
+            Self::Uploading => "uploading",
+            Self::Ready => "ready",
+            Self::Failed => "failed",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
+impl fmt::Display for RecordingState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for RecordingState {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|state| state.name() == text).ok_or_else(|| {
+            let text: String = text.chars().take(40).collect();
+            format!(
+                "'{text}' is not a state; the states are recording, finished, uploading, ready, failed and discarded"
+            )
+        })
+    }
+}
+
+/// How far the delivery of one event to one endpoint has come.
+///
+/// ```text
+///   waiting --> head --> delivered
+///                | \---> given_up
+///                v
+///              aside --> delivered, given_up
+///   waiting, head, aside --> dropped
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeliveryState {
+    /// Behind another event of the same stream.
+    Waiting,
+    /// First of its stream's queue: tried when its time has come.
+    Head,
+    /// Stepped aside after ten minutes, so that those behind it go on; still tried.
+    Aside,
+    /// The endpoint took it.
+    Delivered,
+    /// Tried for as long as configured.
+    GivenUp,
+    /// The endpoint was disabled or is not configured any more.
+    Dropped,
+}
+
+impl DeliveryState {
+    /// Every state.
+    pub const ALL: [Self; 6] = [Self::Waiting, Self::Head, Self::Aside, Self::Delivered, Self::GivenUp, Self::Dropped];
+
+    /// Its name in the API, in rows and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Head => "head",
+            Self::Aside => "aside",
+            Self::Delivered => "delivered",
+            Self::GivenUp => "given_up",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// Whether the event is still owed.
+    pub const fn pending(self) -> bool {
+        matches!(self, Self::Waiting | Self::Head | Self::Aside)
+    }
+}
+
+impl fmt::Display for DeliveryState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for DeliveryState {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unknown = || format!("'{}' is not a delivery's state", text.chars().take(40).collect::<String>());
+        Self::ALL.into_iter().find(|state| state.name() == text).ok_or_else(unknown)
+    }
+}

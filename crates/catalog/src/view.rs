@@ -1,0 +1,166 @@
+//! Rows as the API and events show them. The field order is the JSON's.
+
+use std::fmt::{Display, Write as _};
+
+use livetape_media::{Format, WallTime};
+use livetape_record::{RecordingId, SessionId};
+use serde::{Serialize, Serializer};
+
+use crate::{AudioFacts, RecordingRow, RecordingState, SessionRow, VideoFacts};
+
+/// A recording as the API and events show it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RecordingView {
+    /// Its id.
+    #[serde(serialize_with = "text")]
+    pub id: RecordingId,
+    /// Its session.
+    #[serde(serialize_with = "text")]
+    pub session_id: SessionId,
+    /// The application pushed to.
+    pub app: String,
+    /// The stream's name.
+    pub stream: String,
+    /// Its format.
+    #[serde(serialize_with = "text")]
+    pub format: Format,
+    /// How far it has come.
+    #[serde(serialize_with = "text")]
+    pub state: RecordingState,
+    /// Where it is, or will be, in the store.
+    pub key: String,
+    /// Where it can be fetched, once it is ready.
+    pub url: Option<String>,
+    /// Bytes over all its files, once finished.
+    pub size_bytes: Option<u64>,
+    /// How long it plays, once finished.
+    pub duration_ms: Option<u64>,
+    /// The calendar's time at its start.
+    #[serde(serialize_with = "text")]
+    pub started_at: WallTime,
+    /// The calendar's time at its end.
+    #[serde(serialize_with = "optional_text")]
+    pub ended_at: Option<WallTime>,
+    /// Why it began.
+    pub start_reason: String,
+    /// Why it ended.
+    pub end_reason: Option<String>,
+    /// Its video track.
+    pub video: Option<VideoFacts>,
+    /// Its audio track.
+    pub audio: Option<AudioFacts>,
+    /// Which of its session's recordings in its format, from 1.
+    pub sequence: u32,
+    /// It was completed after a crash.
+    pub recovered: bool,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Bits a second over its whole length.
+    pub bit_rate: Option<u64>,
+}
+
+impl RecordingView {
+    /// What `row` shows; `public_base` is the address the API is reached at from outside.
+    pub fn new(row: RecordingRow, public_base: &str) -> Self {
+        let duration_ms = row.duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        let bit_rate = row
+            .size_bytes
+            .zip(duration_ms)
+            .filter(|(_, ms)| *ms > 0)
+            .map(|(bytes, ms)| u64::try_from(u128::from(bytes) * 8_000 / u128::from(ms)).unwrap_or(u64::MAX));
+        Self {
+            id: row.id,
+            session_id: row.id.session,
+            format: row.id.format,
+            sequence: row.id.sequence,
+            url: (row.state == RecordingState::Ready).then(|| media_url(public_base, &row.key)),
+            app: row.app,
+            stream: row.stream,
+            state: row.state,
+            key: row.key,
+            size_bytes: row.size_bytes,
+            duration_ms,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            start_reason: row.start_reason,
+            end_reason: row.end_reason,
+            video: row.video,
+            audio: row.audio,
+            recovered: row.recovered,
+            error: row.error,
+            bit_rate,
+        }
+    }
+}
+
+/// A session as events show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SessionView {
+    /// Its id.
+    #[serde(serialize_with = "text")]
+    pub session_id: SessionId,
+    /// The application pushed to.
+    pub app: String,
+    /// The stream's name.
+    pub stream: String,
+    /// The query of the push URL, without secrets.
+    pub query: String,
+    /// The publisher's address and port.
+    pub remote_addr: String,
+    /// When it began.
+    #[serde(serialize_with = "text")]
+    pub started_at: WallTime,
+    /// When it ended.
+    #[serde(serialize_with = "optional_text")]
+    pub ended_at: Option<WallTime>,
+    /// Why it ended.
+    pub end_reason: Option<String>,
+}
+
+impl From<SessionRow> for SessionView {
+    fn from(row: SessionRow) -> Self {
+        Self {
+            session_id: row.id,
+            app: row.app,
+            stream: row.stream,
+            query: row.query,
+            remote_addr: row.remote_addr,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            end_reason: row.end_reason,
+        }
+    }
+}
+
+/// The address of an object: every component of `key` percent-encoded.
+pub fn media_url(public_base: &str, key: &str) -> String {
+    let mut url = format!("{}/media", public_base.trim_end_matches('/'));
+    for component in key.split('/') {
+        url.push('/');
+        for byte in component.bytes() {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+                url.push(char::from(byte));
+            } else {
+                // Writing to a string cannot fail.
+                let _ = write!(url, "%{byte:02X}");
+            }
+        }
+    }
+    url
+}
+
+pub(crate) fn text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+pub(crate) fn optional_text<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// To a thousandth: 29.97002997 says no more than 29.97.
+pub(crate) fn rounded<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.filter(|value| value.is_finite()).map(|value| (value * 1000.0).round() / 1000.0).serialize(serializer)
+}
