@@ -17,6 +17,7 @@ pub mod ffmpeg;
 pub mod flv;
 pub mod gstreamer;
 pub mod http;
+pub mod judge;
 pub mod livetape;
 pub mod mediainfo;
 pub mod packets;
@@ -26,6 +27,6 @@ pub mod publisher;
 pub mod receiver;
 
 pub use livetape::{Livetape, Recording};
-pub use packets::Tape;
+pub use packets::{Reel, Tape};
 pub use publisher::Publisher;
 pub use receiver::Receiver;

@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::program::{succeed, text};
 
 /// One packet: a picture or an audio frame. Times are in microseconds.
@@ -34,29 +36,28 @@ impl Tape {
         Self::probe(file, &[])
     }
 
-    /// All there is in an MP4 file: edit lists are not obeyed.
-    pub fn read_everything(file: &Path) -> Self {
-        Self::probe(file, &["-ignore_editlist", "1"])
-    }
-
     fn probe(file: &Path, options: &[&str]) -> Self {
         let mut command = Command::new("ffprobe");
         command.args(["-v", "error"]).args(options).args(["-show_packets", "-show_data_hash", "sha256"]);
-        command.args(["-show_entries", "packet=codec_type,pts_time,dts_time,flags,data_hash", "-of", "compact=p=0"]);
+        command.args(["-show_entries", "packet=codec_type,pts_time,dts_time,flags,data_hash", "-of", "json"]);
         let output = succeed(command.arg(file));
         assert!(output.stderr.is_empty(), "ffprobe {}: {}", file.display(), text(&output.stderr));
+        let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
         let mut tape = Self::default();
-        for line in text(&output.stdout).lines() {
-            let field = |name: &str| line.split('|').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
-            let time = |name: &str| microseconds(field(name)?);
-            let (Some(kind), Some(flags), Some(hash)) = (field("codec_type"), field("flags"), field("data_hash"))
-            else {
-                continue;
+        for packet in listed["packets"].as_array().into_iter().flatten() {
+            let field = |name: &str| packet[name].as_str().unwrap_or_default();
+            let time = |name: &str| {
+                microseconds(field(name))
+                    .unwrap_or_else(|| panic!("{}: a packet without {name}: {packet}", file.display()))
             };
-            // An FLV without timestamps on its end-of-sequence tag, or side data: no packet of a track.
-            let (Some(pts), Some(dts)) = (time("pts_time"), time("dts_time")) else { continue };
-            let packet = Packet { pts, dts, key: flags.starts_with('K'), hash: hash.to_owned() };
-            match kind {
+            let kind = field("codec_type").to_owned();
+            let packet = Packet {
+                pts: time("pts_time"),
+                dts: time("dts_time"),
+                key: field("flags").starts_with('K'),
+                hash: field("data_hash").to_owned(),
+            };
+            match kind.as_str() {
                 "video" => tape.video.push(packet),
                 "audio" => tape.audio.push(packet),
                 _ => {}
@@ -78,6 +79,32 @@ fn microseconds(text: &str) -> Option<i64> {
     Some(sign * (seconds.parse::<i64>().ok()? * 1_000_000 + format!("{fraction:0<6}").get(..6)?.parse::<i64>().ok()?))
 }
 
+/// A file as it is stored and as it is played. They differ in MP4, where an edit list may keep the
+/// first sounds from being played.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reel {
+    /// Every packet in the file.
+    pub stored: Tape,
+    /// Those a player is given, with the times it is given.
+    pub played: Tape,
+}
+
+impl Reel {
+    /// Of this file.
+    pub fn read(file: &Path) -> Self {
+        let played = Tape::read(file);
+        let mp4 = file.extension().is_some_and(|extension| extension == "mp4");
+        let stored = if mp4 { Tape::probe(file, &["-ignore_editlist", "1"]) } else { played.clone() };
+        Self { stored, played }
+    }
+}
+
+impl From<Tape> for Reel {
+    fn from(tape: Tape) -> Self {
+        Self { stored: tape.clone(), played: tape }
+    }
+}
+
 /// How far a recorded time may be from the pushed one. Video times are exact, but ffprobe prints
 /// microseconds and some containers count in 90,000ths.
 const VIDEO_TOLERANCE_US: i64 = 30;
@@ -86,22 +113,22 @@ const AUDIO_TOLERANCE_US: i64 = 999;
 
 /// Panics unless `recorded`, put together, holds every frame of `pushed` from the first key frame
 /// on exactly once, unchanged and in order, with times that differ from the pushed ones by one
-/// constant for each file. `Check::Hashes` leaves the bytes out (for containers that wrap frames).
-pub fn assert_same(pushed: &Tape, recorded: &[Tape], check: Check) {
+/// constant for each file.
+pub fn assert_same(pushed: &Tape, recorded: &[Reel], check: Check) {
     let first = pushed.video.iter().position(|packet| packet.key).unwrap_or(0);
     let mut video = pushed.video.get(first..).unwrap_or_default();
     let mut audio = heard_from(pushed, video, recorded, check);
-    for (number, tape) in recorded.iter().enumerate() {
-        let (these_video, later_video) = split(video, tape.video.len(), number, "video");
-        let (these_audio, later_audio) = split(audio, tape.audio.len(), number, "audio");
+    for (number, reel) in recorded.iter().enumerate() {
+        let (these_video, later_video) = split(video, reel.stored.video.len(), number, "video");
+        let (these_audio, later_audio) = split(audio, reel.stored.audio.len(), number, "audio");
         if check == Check::Everything {
-            assert_hashes(these_video, &tape.video, number, "video");
-            assert_hashes(these_audio, &tape.audio, number, "audio");
+            assert_hashes(these_video, &reel.stored.video, number, "video");
+            assert_hashes(these_audio, &reel.stored.audio, number, "audio");
         }
-        if let Some(packet) = tape.video.first() {
+        if let Some(packet) = reel.stored.video.first() {
             assert!(packet.key, "recording {number} does not begin with a key frame");
         }
-        assert_times(these_video, these_audio, tape, number);
+        assert_times(these_video, these_audio, reel, number);
         if let (Some(next), Some(last)) = (later_video.first(), these_audio.last()) {
             assert!(last.pts < next.pts, "recording {number} holds sound from after the cut: {last:?}, {next:?}");
         }
@@ -119,16 +146,16 @@ pub fn assert_same(pushed: &Tape, recorded: &[Tape], check: Check) {
 pub enum Check {
     /// Bytes and times.
     Everything,
-    /// Counts and times.
+    /// Counts and times, for containers that wrap frames.
     Times,
 }
 
 /// The pushed sound from where the recordings have it. What comes before the first picture may be
 /// left out.
-fn heard_from<'a>(pushed: &'a Tape, video: &[Packet], recorded: &[Tape], check: Check) -> &'a [Packet] {
+fn heard_from<'a>(pushed: &'a Tape, video: &[Packet], recorded: &[Reel], check: Check) -> &'a [Packet] {
     let shown = video.first().map_or(i64::MIN, |packet| packet.pts);
-    let count: usize = recorded.iter().map(|tape| tape.audio.len()).sum();
-    let skipped = match (recorded.iter().find_map(|tape| tape.audio.first()), check) {
+    let count: usize = recorded.iter().map(|reel| reel.stored.audio.len()).sum();
+    let skipped = match (recorded.iter().find_map(|reel| reel.stored.audio.first()), check) {
         (Some(heard), Check::Everything) => pushed.audio.iter().position(|packet| packet.hash == heard.hash),
         _ => pushed.audio.len().checked_sub(count),
     };
@@ -155,18 +182,24 @@ fn assert_hashes(pushed: &[Packet], recorded: &[Packet], number: usize, kind: &s
     }
 }
 
-fn assert_times(video: &[Packet], audio: &[Packet], tape: &Tape, number: usize) {
-    let pushed_begin = video.first().or(audio.first()).map_or(0, |packet| packet.pts);
-    let offset = tape.begin() - pushed_begin;
-    for (kind, pushed, recorded, tolerance) in
-        [("video", video, &tape.video, VIDEO_TOLERANCE_US), ("audio", audio, &tape.audio, AUDIO_TOLERANCE_US)]
-    {
-        for (index, (pushed, recorded)) in pushed.iter().zip(recorded).enumerate() {
-            let (pts, dts) = (recorded.pts - pushed.pts - offset, recorded.dts - pushed.dts - offset);
+fn assert_times(video: &[Packet], audio: &[Packet], reel: &Reel, number: usize) {
+    let begin = video.first().or(audio.first()).map_or(0, |packet| packet.pts);
+    let offset = reel.played.begin() - begin;
+    assert_eq!(reel.played.video.len(), video.len(), "recording {number} keeps pictures from being played");
+    let unheard = audio.len() - reel.played.audio.len();
+    if let Some(last) = unheard.checked_sub(1).and_then(|last| audio.get(last)) {
+        assert!(last.pts < begin, "recording {number} keeps {unheard} sounds from being played, up to {last:?}");
+    }
+    for (kind, pushed, played, tolerance) in [
+        ("video", video, &reel.played.video, VIDEO_TOLERANCE_US),
+        ("audio", &audio[unheard..], &reel.played.audio, AUDIO_TOLERANCE_US),
+    ] {
+        for (index, (pushed, played)) in pushed.iter().zip(played).enumerate() {
+            let (pts, dts) = (played.pts - pushed.pts - offset, played.dts - pushed.dts - offset);
             assert!(
                 pts.abs() <= tolerance && dts.abs() <= tolerance,
                 "{kind} frame {index} of recording {number} is {pts} us (decoding {dts} us) off: \
-                 pushed {pushed:?}, recorded {recorded:?}, offset {offset} us"
+                 pushed {pushed:?}, played {played:?}, offset {offset} us"
             );
         }
     }
@@ -200,6 +233,7 @@ mod tests {
 
     fn differs(pushed: &Tape, recorded: Vec<Tape>) -> bool {
         let pushed = pushed.clone();
+        let recorded: Vec<Reel> = recorded.into_iter().map(Reel::from).collect();
         catch_unwind(move || assert_same(&pushed, &recorded, Check::Everything)).is_err()
     }
 

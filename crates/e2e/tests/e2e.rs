@@ -1,0 +1,8 @@
+//! The program as its users meet it: the real binary, real clients, real files.
+//!
+//! One module for each matter. Tests of `slow` want a browser or a desktop program and are run by
+//! `cargo xtask slow`.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+
+mod judges;
