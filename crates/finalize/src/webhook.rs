@@ -1,7 +1,7 @@
 //! Events by HTTP POST, signed as Standard Webhooks 1.0 says.
 //!
 //! Delivered means a 2xx answer and nothing else: no redirect is followed, no proxy is asked, no
-//! cookie kept. 410 ends the subscription. An attempt takes at most 10 s, 5 s of them to connect,
+//! cookie kept. 410 ends the subscription. An attempt is bounded in time (10 s, 5 s of them to connect)
 //! and reads at most 64 KiB of the answer. Neither the path of a receiver's URL nor its secrets
 //! ever reach a log or a row.
 
@@ -31,14 +31,39 @@ use self::connect::Connector;
 use crate::signature::{ID_HEADER, SIGNATURE_HEADER, Secret, TIMESTAMP_HEADER, sign};
 use crate::sink::{Delivering, Event, EventSink, Outcome};
 
-/// How long an attempt may take, answer included.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of an answer is read, so that the connection can be used again.
 const ANSWER_MAX_BYTES: usize = 64 << 10;
 /// How much of an answer is kept for people to read.
 const ANSWER_HEAD_BYTES: usize = 1 << 10;
 /// Idle connections are given up after this long.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How receivers are called.
+#[derive(Clone, Debug)]
+pub struct WebhookOptions {
+    /// Which addresses may be called.
+    pub policy: AddressPolicy,
+    /// Whether any receiver is `https`: then the system's certificate authorities are read.
+    pub https: bool,
+    /// Certificate authorities to believe besides the system's, as PEM.
+    pub extra_authorities: Option<Vec<u8>>,
+    /// How long resolving a name and connecting may take together.
+    pub connect_timeout: Duration,
+    /// How long an attempt may take in all, answer included.
+    pub attempt_timeout: Duration,
+}
+
+impl Default for WebhookOptions {
+    fn default() -> Self {
+        Self {
+            policy: AddressPolicy::default(),
+            https: false,
+            extra_authorities: None,
+            connect_timeout: Duration::from_secs(5),
+            attempt_timeout: Duration::from_secs(10),
+        }
+    }
+}
 
 /// Why no client could be made.
 #[derive(Debug, thiserror::Error)]
@@ -60,17 +85,18 @@ pub enum WebhookError {
 #[derive(Clone)]
 pub struct WebhookClient {
     client: Client<HttpsConnector<Connector>, Full<Bytes>>,
+    attempt_timeout: Duration,
 }
 
 impl WebhookClient {
-    /// A client that calls the addresses `policy` allows and believes the system's certificate
-    /// authorities, and those in `extra_authorities` (PEM). Reads files: call it while starting.
+    /// A client. Reads the system's certificate authorities: call it while starting.
     ///
     /// # Errors
-    /// When `https` is wanted (by `https` or by `extra_authorities`) and no authorities are there.
-    pub fn new(policy: AddressPolicy, https: bool, extra_authorities: Option<&[u8]>) -> Result<Self, WebhookError> {
+    /// When `https` is wanted and no authorities are there, or the extra ones are not PEM.
+    pub fn new(options: WebhookOptions) -> Result<Self, WebhookError> {
+        let WebhookOptions { policy, https, extra_authorities, connect_timeout, attempt_timeout } = options;
         let mut roots = RootCertStore::empty();
-        if let Some(pem) = extra_authorities {
+        if let Some(pem) = &extra_authorities {
             for certificate in CertificateDer::pem_slice_iter(pem) {
                 let certificate = certificate.map_err(|error| WebhookError::ExtraAuthorities(error.to_string()))?;
                 roots.add(certificate).map_err(|error| WebhookError::ExtraAuthorities(error.to_string()))?;
@@ -96,13 +122,13 @@ impl WebhookClient {
             .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(Connector { policy });
+            .wrap_connector(Connector { policy, connect_timeout });
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(4)
             .build(connector);
-        Ok(Self { client })
+        Ok(Self { client, attempt_timeout })
     }
 }
 
@@ -151,9 +177,10 @@ impl EventSink for Webhook {
 
     fn deliver<'a>(&'a self, event: &'a Event) -> Delivering<'a> {
         Box::pin(async move {
-            tokio::time::timeout(ATTEMPT_TIMEOUT, self.attempt(event))
+            let limit = self.client.attempt_timeout;
+            tokio::time::timeout(limit, self.attempt(event))
                 .await
-                .unwrap_or_else(|_| failed(format!("no whole answer within {ATTEMPT_TIMEOUT:?}")))
+                .unwrap_or_else(|_| failed(format!("no whole answer within {limit:?}")))
         })
     }
 }
@@ -257,7 +284,8 @@ mod tests {
     #[test]
     fn extra_authorities_must_hold_a_certificate() {
         for pem in [&b""[..], b"rubbish", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-            let error = WebhookClient::new(AddressPolicy::default(), false, Some(pem)).err().unwrap();
+            let options = WebhookOptions { extra_authorities: Some(pem.to_vec()), ..WebhookOptions::default() };
+            let error = WebhookClient::new(options).err().unwrap();
             assert!(matches!(error, WebhookError::ExtraAuthorities(_)), "{error}");
         }
     }

@@ -14,8 +14,6 @@ use tower_service::Service;
 
 use super::address::AddressPolicy;
 
-/// How long resolving a name and connecting may take together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What one of several addresses is given at least.
 const ADDRESS_TIMEOUT_MIN: Duration = Duration::from_millis(1500);
 /// Addresses of one name that are tried.
@@ -25,18 +23,21 @@ const ADDRESSES_MAX: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     pub(super) policy: AddressPolicy,
+    /// For resolving a name and connecting together.
+    pub(super) connect_timeout: Duration,
 }
 
 impl Connector {
     async fn connect(self, uri: Uri) -> io::Result<TokioIo<TcpStream>> {
-        let timeout = || io::Error::new(io::ErrorKind::TimedOut, format!("not connected within {CONNECT_TIMEOUT:?}"));
-        tokio::time::timeout(CONNECT_TIMEOUT, self.connect_in_time(&uri)).await.unwrap_or_else(|_| Err(timeout()))
+        let limit = self.connect_timeout;
+        let timeout = || io::Error::new(io::ErrorKind::TimedOut, format!("not connected within {limit:?}"));
+        tokio::time::timeout(limit, self.connect_in_time(&uri)).await.unwrap_or_else(|_| Err(timeout()))
     }
 
     async fn connect_in_time(&self, uri: &Uri) -> io::Result<TokioIo<TcpStream>> {
         let allowed = self.resolve(uri).await?;
         let count = u32::try_from(allowed.len()).unwrap_or(1).max(1);
-        let each = (CONNECT_TIMEOUT / count).max(ADDRESS_TIMEOUT_MIN);
+        let each = (self.connect_timeout / count).max(ADDRESS_TIMEOUT_MIN);
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in allowed {
             match tokio::time::timeout(each, TcpStream::connect(address)).await {
