@@ -1,0 +1,86 @@
+//! Whether a publish is accepted, and its place among the live streams.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use livetape_catalog::{Change, NewSession};
+use livetape_record::{SessionId, StreamPath};
+use livetape_rtmp::{CloseReason, PublishRequest, Rejection, RejectionCode};
+use tokio::sync::mpsc;
+use tracing::info;
+
+use super::{Context, OnConflict, query};
+use crate::live::{LiveSession, Occupied, Place};
+
+/// How long a new publisher waits for the one it takes over from.
+const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Decides on the publishes of one connection.
+pub(super) struct Admission<'a> {
+    pub(super) context: &'a Context,
+    pub(super) remote: SocketAddr,
+    /// Reaches the connection's task.
+    pub(super) close: &'a mpsc::Sender<(SessionId, CloseReason)>,
+    /// The sessions that the connection has already.
+    pub(super) ours: Vec<SessionId>,
+}
+
+impl Admission<'_> {
+    /// Takes the stream and enters the session in the catalog, or says why not.
+    pub(super) async fn decide(&self, request: &PublishRequest, path: &StreamPath) -> Result<Place, Rejection> {
+        if self.context.draining.is_cancelled() {
+            return Err(not_now("the service is stopping"));
+        }
+        self.context.check_space().await.map_err(not_now)?;
+        let place = self.take_place(path).await?;
+        let session = place.session();
+        let change = Change::SessionStarted(NewSession {
+            id: session.id,
+            app: path.app.clone(),
+            stream: path.name.clone(),
+            query: query::redacted(&request.query),
+            remote_addr: session.remote.clone(),
+            started_at: session.started_at,
+        });
+        let entered = self.context.change(change).await;
+        entered.map_err(|problem| not_now(format!("the session cannot be entered in the catalog: {problem}")))?;
+        Ok(place)
+    }
+
+    /// Takes the stream, from its publisher where that is the rule.
+    async fn take_place(&self, path: &StreamPath) -> Result<Place, Rejection> {
+        let deadline = tokio::time::Instant::now() + TAKEOVER_TIMEOUT;
+        loop {
+            let Occupied(holder) = match self.enter(path) {
+                Ok(place) => return Ok(place),
+                Err(occupied) => occupied,
+            };
+            if self.ours.contains(&holder.id) || self.context.on_conflict == OnConflict::Reject {
+                return Err(bad_name(format!("{path} is already being published")));
+            }
+            info!(stream = %path, session = %holder.id, by = %self.remote, "taken over");
+            // A full queue already holds a request to close.
+            let _ = holder.close.try_send((holder.id, CloseReason::Takeover));
+            if tokio::time::timeout_at(deadline, holder.gone()).await.is_err() {
+                return Err(bad_name(format!(
+                    "{path} is being published and its publisher could not be ended in time"
+                )));
+            }
+        }
+    }
+
+    fn enter(&self, path: &StreamPath) -> Result<Place, Occupied> {
+        let id = SessionId(uuid::Uuid::now_v7());
+        let started_at = self.context.clock.now().wall;
+        let remote = self.remote.to_string();
+        self.context.live.enter(LiveSession::new(id, path.clone(), remote, started_at, self.close.clone()))
+    }
+}
+
+fn not_now(description: impl Into<String>) -> Rejection {
+    Rejection { code: RejectionCode::Rejected, description: description.into() }
+}
+
+fn bad_name(description: String) -> Rejection {
+    Rejection { code: RejectionCode::BadName, description }
+}

@@ -1,0 +1,231 @@
+//! One RTMP connection: reads, lets the session decide, writes, and drives its publications.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use livetape_record::{SessionId, StreamPath};
+use livetape_rtmp::{CloseReason, Output, PublishId, PublishRequest, Session, SessionError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::Context;
+use super::admission::Admission;
+use super::publication::Publication;
+use crate::metrics;
+
+/// Bytes read at once.
+const READ_BYTES: usize = 64 << 10;
+/// How long the last words may take to be sent.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One connection.
+pub(super) struct Connection {
+    context: Arc<Context>,
+    remote: SocketAddr,
+    session: Session,
+    out: BytesMut,
+    publications: BTreeMap<PublishId, Publication>,
+    close: (mpsc::Sender<(SessionId, CloseReason)>, mpsc::Receiver<(SessionId, CloseReason)>),
+    /// The session has said its last word.
+    closed: bool,
+}
+
+enum Event {
+    Read(std::io::Result<usize>),
+    Sent(std::io::Result<usize>),
+    SendTimeout,
+    Timer,
+    Written,
+    CloseRequested(SessionId, CloseReason),
+    Shutdown,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub(super) fn new(context: Arc<Context>, remote: SocketAddr) -> Self {
+        let session = Session::new(context.limits.clone(), context.clock.now());
+        Self {
+            context,
+            remote,
+            session,
+            out: BytesMut::new(),
+            publications: BTreeMap::new(),
+            close: mpsc::channel(8),
+            closed: false,
+        }
+    }
+
+    /// Serves it to its end.
+    pub(super) async fn run(mut self, stream: TcpStream, shutdown: CancellationToken) {
+        if let Err(problem) = stream.set_nodelay(true) {
+            debug!(remote = %self.remote, "TCP_NODELAY: {problem}");
+        }
+        let (mut reader, mut writer) = stream.into_split();
+        let mut input = BytesMut::with_capacity(READ_BYTES);
+        let mut stopping = false;
+        let mut send_deadline = None;
+        while !self.closed {
+            let now = self.context.clock.now();
+            for publication in self.publications.values_mut() {
+                publication.dispatch(now);
+            }
+            send_deadline = match (self.out.is_empty(), send_deadline) {
+                (true, _) => None,
+                (false, None) => Some(tokio::time::Instant::now() + self.context.limits.write_timeout),
+                (false, deadline) => deadline,
+            };
+            let timer = self.context.clock.instant_of(self.next_timeout());
+            let held = self.publications.values().map(Publication::held_bytes).sum::<usize>();
+            let reads = held < self.context.max_held_bytes && self.session.wants_input();
+            if input.capacity() < READ_BYTES / 4 {
+                input.reserve(READ_BYTES);
+            }
+            let event = tokio::select! {
+                biased;
+                () = shutdown.cancelled(), if !stopping => Event::Shutdown,
+                Some((id, reason)) = self.close.1.recv() => Event::CloseRequested(id, reason),
+                () = written(&mut self.publications) => Event::Written,
+                result = writer.write_buf(&mut self.out), if self.out.has_remaining() => Event::Sent(result),
+                () = sleep_until(send_deadline) => Event::SendTimeout,
+                () = sleep_until(timer) => Event::Timer,
+                result = reader.read_buf(&mut input), if reads => Event::Read(result),
+            };
+            let now = self.context.clock.now();
+            match event {
+                Event::Read(Ok(0)) => self.session.handle_eof(now),
+                Event::Read(Ok(_)) => {
+                    self.session.handle_input(&input, now);
+                    input.clear();
+                }
+                Event::Read(Err(problem)) | Event::Sent(Err(problem)) => {
+                    debug!(remote = %self.remote, "the connection broke: {problem}");
+                    self.session.handle_eof(now);
+                }
+                Event::Sent(Ok(_)) => send_deadline = None,
+                Event::SendTimeout => {
+                    warn!(remote = %self.remote, "closed: the peer has not read for {} s", self.context.limits.write_timeout.as_secs());
+                    self.session.handle_eof(now);
+                }
+                Event::Timer => {
+                    self.session.handle_timeout(now);
+                    for publication in self.publications.values_mut() {
+                        publication.tick(now);
+                    }
+                }
+                Event::Written => {}
+                Event::CloseRequested(id, reason) => {
+                    if self.publications.values().any(|publication| publication.session().id == id) {
+                        self.session.close(reason, now);
+                    }
+                }
+                Event::Shutdown => {
+                    stopping = true;
+                    self.session.close(CloseReason::Shutdown, now);
+                }
+            }
+            self.drain().await;
+        }
+        if !self.out.is_empty() {
+            let _ = tokio::time::timeout(FAREWELL_TIMEOUT, writer.write_all_buf(&mut self.out)).await;
+        }
+        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, writer.shutdown()).await;
+    }
+
+    /// Does what the session asks for.
+    async fn drain(&mut self) {
+        while let Some(output) = self.session.poll_output() {
+            match output {
+                Output::Send(bytes) => self.out.extend_from_slice(&bytes),
+                Output::Item { publish, item } => {
+                    let now = self.context.clock.now();
+                    let Some(publication) = self.publications.get_mut(&publish) else { continue };
+                    publication.push(&item, now);
+                    if publication.has_ended()
+                        && let Some(publication) = self.publications.remove(&publish)
+                    {
+                        self.context.tasks.spawn(publication.finish(self.context.clock));
+                    }
+                }
+                Output::PublishRequested(request) => self.decide(request).await,
+                Output::Close { error } => {
+                    self.report(error.as_ref());
+                    self.closed = true;
+                }
+            }
+        }
+        if self.out.len() > self.context.limits.unsent_bytes && !self.closed {
+            warn!(remote = %self.remote, "closed: the peer leaves {} bytes unread", self.out.len());
+            self.out.clear();
+            self.session.handle_eof(self.context.clock.now());
+            Box::pin(self.drain()).await;
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Duration> {
+        let ticks = self.publications.values().filter_map(Publication::next_tick).min();
+        [self.session.poll_timeout(), ticks].into_iter().flatten().min()
+    }
+
+    /// Accepts or rejects a publish.
+    async fn decide(&mut self, request: PublishRequest) {
+        let path = StreamPath { app: request.app.clone(), name: request.stream.clone() };
+        let admission = Admission {
+            context: &self.context,
+            remote: self.remote,
+            close: &self.close.0,
+            ours: self.publications.values().map(|publication| publication.session().id).collect(),
+        };
+        match admission.decide(&request, &path).await {
+            Ok(place) => {
+                let session = place.session().id;
+                info!(%session, stream = %path, remote = %self.remote,
+                    encoder = request.encoder.as_deref().unwrap_or(""), "stream started");
+                let publication = Publication::new(place, self.context.clone());
+                self.publications.insert(request.id, publication);
+                metrics::publish_answered("accepted");
+                self.session.accept(request.id, self.context.clock.now());
+            }
+            Err(rejection) => {
+                metrics::publish_answered("rejected");
+                warn!(stream = %path, remote = %self.remote, "publish rejected: {}", rejection.description);
+                self.session.reject(request.id, &rejection, self.context.clock.now());
+            }
+        }
+    }
+
+    fn report(&self, error: Option<&SessionError>) {
+        match error {
+            Some(problem) => {
+                warn!(remote = %self.remote, "connection closed: {problem}");
+            }
+            None => debug!(remote = %self.remote, "connection closed"),
+        }
+    }
+}
+
+/// Resolves when a batch of some publication has been written.
+async fn written(publications: &mut BTreeMap<PublishId, Publication>) {
+    poll_fn(|cx| {
+        let poll = |publication: &mut Publication| publication.poll_written(cx).is_ready();
+        // Every one is polled, so that each can wake this task.
+        let count = publications.values_mut().map(poll).filter(|written| *written).count();
+        if count > 0 { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Sleeps until `deadline`; for ever when there is none.
+async fn sleep_until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

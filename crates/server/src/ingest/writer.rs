@@ -1,0 +1,304 @@
+//! Carrying out the effects of one recorder, in order, on a blocking thread.
+//!
+//! Procedure *Open*: the free space is looked at; the row is durable; the directory is created.
+//! Procedure *Finish*: the operations of the muxer's end are performed (they sync and rename); the
+//! row becomes `finished`; the finaliser is told. A recording whose writing failed takes no further
+//! operation and is handed over to be salvaged; its recorder opens another.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use livetape_catalog::{AudioFacts, Catalog, CatalogError, Change, Facts, NewRecording, VideoFacts};
+use livetape_disk::{DiskError, Spool, SpoolWriter};
+use livetape_media::{Track, WallTime, Warning};
+use livetape_mux::{Op, Summary};
+use livetape_record::{Effect, Opening, RecordingId, SessionId};
+use tracing::{debug, error, info, warn};
+
+use crate::metrics;
+
+/// What writers of all recorders share.
+pub struct Destination {
+    /// The index.
+    pub catalog: Catalog,
+    /// Where files grow.
+    pub spool: Spool,
+    /// How often growing files are synced.
+    pub sync_interval: Duration,
+    /// Free space below which no recording begins.
+    pub min_free_bytes: u64,
+    /// Told of every recording that will never change again on disk.
+    pub finished: Box<dyn Fn(RecordingId) + Send + Sync>,
+    /// Told of every recording whose writing failed; what its files hold is to be salvaged.
+    pub broken: Box<dyn Fn(RecordingId) + Send + Sync>,
+}
+
+/// Carries out the effects of one recorder.
+pub(super) struct Writer {
+    to: Arc<Destination>,
+    session: SessionId,
+    open: Option<Recording>,
+    /// Low space is reported once per episode.
+    low_space: bool,
+}
+
+struct Recording {
+    id: RecordingId,
+    /// `None` once writing has failed.
+    files: Option<SpoolWriter>,
+    synced: Instant,
+}
+
+/// Why a recording cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WriteError {
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The index failed.
+    #[error("recording it in the catalog: {0}")]
+    Catalog(#[from] CatalogError),
+    /// There is too little space to begin.
+    #[error("{free_bytes} bytes are free, {min_free_bytes} are wanted (record.min_free) before a recording begins")]
+    LowSpace {
+        /// Free on the spool's file system.
+        free_bytes: u64,
+        /// Wanted.
+        min_free_bytes: u64,
+    },
+}
+
+impl Writer {
+    /// A writer for one recorder of `session`.
+    pub(super) fn new(to: Arc<Destination>, session: SessionId) -> Self {
+        Self { to, session, open: None, low_space: false }
+    }
+
+    /// Carries out `effects` and returns the recordings that can no longer be written. `wall` is
+    /// the time for what happens in between.
+    pub(super) fn perform(&mut self, effects: Vec<Effect>, wall: WallTime) -> Vec<RecordingId> {
+        let mut failed = Vec::new();
+        let mut ops: Vec<Op> = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Op(op) => ops.push(op),
+                other => {
+                    failed.extend(self.write(&mut ops));
+                    failed.extend(self.effect(other, wall));
+                }
+            }
+        }
+        failed.extend(self.write(&mut ops));
+        failed.extend(self.sync());
+        failed
+    }
+
+    fn effect(&mut self, effect: Effect, wall: WallTime) -> Option<RecordingId> {
+        match effect {
+            Effect::Op(_) => None,
+            Effect::Open(opening) => {
+                let id = opening.id;
+                let result = self.open(&opening);
+                if let Err(problem) = &result {
+                    self.report(id, problem);
+                }
+                let files = result.ok();
+                let failed = files.is_none().then_some(id);
+                self.open = Some(Recording { id, files, synced: Instant::now() });
+                failed
+            }
+            Effect::Close(closing) => {
+                let recording = self.open.take()?;
+                if recording.files.is_none() {
+                    // It failed before its recorder came to its end; it has been handed over.
+                    return None;
+                }
+                drop(recording);
+                let change = Change::RecordingFinished {
+                    id: closing.id,
+                    ended_at: closing.ended_at,
+                    reason: closing.reason.name().to_owned(),
+                    facts: facts(&closing.summary),
+                    recovered: false,
+                };
+                match self.to.catalog.apply(change) {
+                    Ok(_) => {
+                        metrics::recording_finished(
+                            closing.id.format,
+                            closing.reason.name(),
+                            closing.summary.index_at_end,
+                        );
+                        info!(recording = %closing.id, reason = closing.reason.name(), size_bytes = closing.summary.size_bytes,
+                            duration_ms = closing.summary.duration.as_millis(), "recording finished");
+                        (self.to.finished)(closing.id);
+                    }
+                    Err(problem) => {
+                        self.report(closing.id, &problem.into());
+                        (self.to.broken)(closing.id);
+                    }
+                }
+                None
+            }
+            Effect::Discard(discarding) => {
+                let written = self.open.take().is_some_and(|recording| recording.files.is_some());
+                if written {
+                    let reason = discarding.reason.name().to_owned();
+                    let change = Change::RecordingDiscarded { id: discarding.id, at: discarding.at, reason };
+                    let result = self.to.catalog.apply(change).map_err(WriteError::from).and_then(|_| {
+                        self.to.catalog.apply(Change::SpoolEvicted { id: discarding.id })?;
+                        Ok(self.to.spool.remove(&discarding.id.to_string())?)
+                    });
+                    match result {
+                        Ok(()) => {
+                            metrics::recording_discarded(discarding.id.format);
+                            info!(recording = %discarding.id, "recording discarded: shorter than record.min_duration");
+                        }
+                        Err(problem) => self.report(discarding.id, &problem),
+                    }
+                }
+                None
+            }
+            Effect::Abandon(abandoning) => {
+                if self.open.as_ref().is_some_and(|recording| recording.id == abandoning.id) {
+                    self.open = None;
+                }
+                None
+            }
+            Effect::Warn(warning) => {
+                let recording = self.open.as_ref().filter(|open| open.files.is_some()).map(|open| open.id);
+                self.warn(&warning, recording, wall);
+                None
+            }
+        }
+    }
+
+    fn open(&mut self, opening: &Opening) -> Result<SpoolWriter, WriteError> {
+        let free_bytes = self.to.spool.space()?.free_bytes;
+        let min_free_bytes = self.to.min_free_bytes;
+        if free_bytes < min_free_bytes {
+            return Err(WriteError::LowSpace { free_bytes, min_free_bytes });
+        }
+        self.low_space = false;
+        self.to.catalog.apply(Change::RecordingOpened(new_recording(opening)))?;
+        let created = self.to.spool.create_recording(&opening.id.to_string());
+        if created.is_err() {
+            (self.to.broken)(opening.id);
+        }
+        let files = created?;
+        metrics::recording_opened(opening.format, opening.reason.name());
+        info!(recording = %opening.id, stream = %opening.stream, key = opening.key, reason = opening.reason.name(),
+            "recording opened");
+        Ok(files)
+    }
+
+    /// Performs what has gathered on the open recording.
+    fn write(&mut self, ops: &mut Vec<Op>) -> Option<RecordingId> {
+        if ops.is_empty() {
+            return None;
+        }
+        let ops = std::mem::take(ops);
+        let recording = self.open.as_mut()?;
+        let problem = recording.files.as_mut()?.perform(&ops).err()?;
+        self.fail(&problem.into())
+    }
+
+    /// Syncs the open recording when it is time.
+    fn sync(&mut self) -> Option<RecordingId> {
+        let recording = self.open.as_mut()?;
+        if recording.synced.elapsed() < self.to.sync_interval {
+            return None;
+        }
+        recording.synced = Instant::now();
+        let problem = recording.files.as_mut()?.sync_growing().err()?;
+        self.fail(&problem.into())
+    }
+
+    fn fail(&mut self, problem: &WriteError) -> Option<RecordingId> {
+        let recording = self.open.as_mut()?;
+        recording.files = None;
+        let id = recording.id;
+        self.report(id, problem);
+        (self.to.broken)(id);
+        Some(id)
+    }
+
+    fn report(&mut self, id: RecordingId, problem: &WriteError) {
+        if let WriteError::LowSpace { .. } = problem {
+            metrics::recording_refused("disk_low");
+            if !std::mem::replace(&mut self.low_space, true) {
+                error!(session = %self.session, format = %id.format, "no recording begins: {problem}");
+            }
+        } else {
+            metrics::recording_refused("disk_trouble");
+            error!(recording = %id, "writing failed, the recording ends here and another begins at the next key frame: {problem}");
+        }
+    }
+
+    /// Records a warning of the session, about one recording or all.
+    pub(super) fn warn(&self, warning: &Warning, recording: Option<RecordingId>, at: WallTime) {
+        metrics::warned(warning.kind);
+        warn!(session = %self.session, kind = warning.kind.name(), "{}", warning.detail);
+        let change = Change::Warning {
+            session: self.session,
+            recording,
+            kind: warning.kind.name().to_owned(),
+            detail: warning.detail.clone(),
+            at,
+        };
+        if let Err(problem) = self.to.catalog.apply(change) {
+            debug!(session = %self.session, "the warning is not in the catalog: {problem}");
+        }
+    }
+}
+
+fn new_recording(opening: &Opening) -> NewRecording {
+    let of = |pick: fn(&Track) -> bool| opening.tracks.iter().find(|track| pick(track));
+    NewRecording {
+        id: opening.id,
+        app: opening.stream.app.clone(),
+        stream: opening.stream.name.clone(),
+        key: opening.key.clone(),
+        started_at: opening.started_at,
+        start_reason: opening.reason.name().to_owned(),
+        video: of(|track| track.config.video().is_some()).and_then(|track| {
+            let format = track.config.video()?;
+            Some(VideoFacts {
+                codec: track.config.codec().name().to_owned(),
+                width: format.width,
+                height: format.height,
+                frame_rate: format.frame_rate.map(|rate| rate.as_f64()),
+                frames: 0,
+            })
+        }),
+        audio: of(|track| track.config.audio().is_some()).and_then(|track| {
+            let format = track.config.audio()?;
+            Some(AudioFacts {
+                codec: track.config.codec().name().to_owned(),
+                sample_rate: format.output_sample_rate,
+                channels: format.channels,
+                frames: 0,
+            })
+        }),
+    }
+}
+
+/// What the catalog keeps of a finished recording.
+fn facts(summary: &Summary) -> Facts {
+    Facts {
+        size_bytes: summary.size_bytes,
+        duration: summary.duration,
+        video: summary.video.as_ref().map(|video| VideoFacts {
+            codec: video.codec.name().to_owned(),
+            width: video.format.width,
+            height: video.format.height,
+            frame_rate: Some(video.frame_rate),
+            frames: video.frames,
+        }),
+        audio: summary.audio.as_ref().map(|audio| AudioFacts {
+            codec: audio.codec.name().to_owned(),
+            sample_rate: audio.format.output_sample_rate,
+            channels: audio.format.channels,
+            frames: audio.frames,
+        }),
+    }
+}
