@@ -1,16 +1,42 @@
-//! The only code that touches the index: sessions, recordings, events, deliveries.
+//! The only code that touches the index: sessions, recordings, events and what is owed to webhook
+//! endpoints, in one SQLite file.
+//!
+//! Contract:
+//! - A [`Change`] is durable when its answer comes: it outlasts a power cut. A state change, the
+//!   event that tells of it and a delivery of that event for every endpoint are one transaction, so
+//!   that `recording.ready` is owed if and only if the row says `ready`.
+//! - Repeating a change changes nothing ([`Applied::Already`]). What a recording's state does not
+//!   allow is an error.
+//! - One thread writes; changes that wait together are committed together. A few connections read,
+//!   and never wait for the writer.
+//! - Ids of events are functions of what they tell of: the same after any crash.
+//! - A file that is damaged, of a later version or another program's is refused, and left as it is.
+//!
+//! The schema is in `schema.sql`, with a comment on every column. Rows carry the node they were
+//! made on, for a view over many nodes.
+
+mod apply;
+mod catalog;
 mod change;
+mod columns;
+mod cursor;
+mod database;
 mod error;
 mod event;
 mod filter;
+mod query;
+mod readers;
 mod row;
 mod state;
 mod view;
+mod writer;
 
+pub use catalog::{Catalog, Options, WriterStats};
 pub use change::{Applied, Change, EndpointId, NewRecording, NewSession};
 pub use error::CatalogError;
 pub use event::{AttemptView, DeliveryView, DueDelivery, EventRow};
 pub use filter::{DEFAULT_LIMIT, MAX_LIMIT, Page, RecordingFilter};
+pub use query::{Counts, EndpointCounts};
 pub use row::{AudioFacts, Facts, RecordingRow, SessionRow, VideoFacts};
 pub use state::{DeliveryState, RecordingState};
 pub use view::{RecordingView, SessionView, media_url};

@@ -1,0 +1,56 @@
+//! Making one change within a transaction: rows, events, deliveries.
+
+mod deliveries;
+mod outbox;
+mod recordings;
+mod sessions;
+
+use std::cell::Cell;
+
+use rusqlite::Connection;
+
+use crate::{Applied, CatalogError, Change};
+
+pub(crate) use deliveries::register;
+
+/// The longest text kept of an error or a warning, in bytes: an event stays well under the 20 kB
+/// that webhook receivers are promised.
+const MAX_TEXT_BYTES: usize = 2000;
+
+/// A transaction in which changes are made.
+pub(crate) struct Work<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) node: &'a str,
+    pub(crate) public_base: &'a str,
+    /// Whether a delivery may have become due.
+    pub(crate) deliveries_due: Cell<bool>,
+}
+
+impl Work<'_> {
+    /// Makes `change`. On an error the transaction is to be rolled back to where it was.
+    pub(crate) fn apply(&self, change: &Change) -> Result<Applied, CatalogError> {
+        match change {
+            Change::SessionStarted(session) => self.session_started(session),
+            Change::SessionEnded { id, at, reason } => self.session_ended(id, *at, reason),
+            Change::RecordingOpened(recording) => self.recording_opened(recording),
+            Change::RecordingFinished { id, ended_at, reason, facts, recovered } => {
+                self.recording_finished(id, *ended_at, reason, facts, *recovered)
+            }
+            Change::RecordingDiscarded { id, at, reason } => self.recording_discarded(id, *at, reason),
+            Change::UploadStarted { id } => self.upload_started(id),
+            Change::RecordingReady { id, at, size_bytes } => self.recording_ready(id, *at, *size_bytes),
+            Change::RecordingFailed { id, at, error } => self.recording_failed(id, *at, error),
+            Change::Warning { session, recording, kind, detail, at } => {
+                self.warning(session, recording.as_ref(), kind, detail, *at)
+            }
+            Change::SpoolEvicted { id } => self.spool_evicted(id),
+            Change::DeliverySucceeded { event, endpoint, at, attempt, status } => {
+                self.delivery_succeeded(event, endpoint, *at, *attempt, *status)
+            }
+            Change::DeliveryFailed { event, endpoint, at, attempt, status, error, retry_at } => {
+                self.delivery_failed(event, endpoint, *at, *attempt, *status, error, *retry_at)
+            }
+            Change::EndpointDisabled { endpoint, at, reason } => self.endpoint_disabled(endpoint, *at, reason),
+        }
+    }
+}

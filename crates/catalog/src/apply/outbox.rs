@@ -1,0 +1,111 @@
+//! Events and what they owe each endpoint.
+
+use livetape_media::WallTime;
+use livetape_record::{RecordingId, SessionId};
+use rusqlite::{OptionalExtension, params};
+use serde::Serialize;
+
+use super::Work;
+use crate::CatalogError;
+
+/// How long an event that is not taken holds up those behind it.
+pub(super) const HEAD_PATIENCE_MS: i64 = 10 * 60 * 1000;
+
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(serialize_with = "crate::view::text")]
+    timestamp: WallTime,
+    data: T,
+}
+
+/// The id of an event of a recording; a function of the recording, so that it is the same after
+/// any crash.
+pub(super) fn recording_event_id(id: &RecordingId, verb: &str) -> String {
+    let (uuid, format, sequence) = (id.session.0.simple(), id.format, id.sequence);
+    format!("evt_{uuid}_{format}_{sequence}_{verb}")
+}
+
+/// The id of an event of a session.
+pub(super) fn session_event_id(id: &SessionId, verb: &str) -> String {
+    format!("evt_{}_{verb}", id.0.simple())
+}
+
+impl Work<'_> {
+    /// Writes an event, and a delivery of it for every endpoint that takes events.
+    pub(super) fn emit(
+        &self,
+        id: &str,
+        kind: &str,
+        subject: &str,
+        at: WallTime,
+        data: impl Serialize,
+    ) -> Result<(), CatalogError> {
+        let body = serde_json::to_string(&Envelope { id, kind, timestamp: at, data })
+            .map_err(|error| CatalogError::Conflict { what: id.to_owned(), detail: error.to_string() })?;
+        let failed = CatalogError::sqlite;
+        self.connection
+            .prepare_cached("INSERT INTO events (id, type, subject, timestamp_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)")
+            .and_then(|mut insert| insert.execute(params![id, kind, subject, at.as_unix_millis(), body]))
+            .map_err(failed("writing an event"))?;
+        let sequence = self.connection.last_insert_rowid();
+        let endpoints: Vec<String> = self
+            .connection
+            .prepare_cached("SELECT id FROM endpoints WHERE configured = 1 AND disabled_ms IS NULL ORDER BY id")
+            .and_then(|mut select| select.query_map([], |row| row.get(0))?.collect())
+            .map_err(failed("listing endpoints"))?;
+        for endpoint in endpoints {
+            self.enqueue(&endpoint, sequence, subject, at).map_err(failed("queueing a delivery"))?;
+        }
+        Ok(())
+    }
+
+    /// Puts the event at the end of its stream's queue for `endpoint`.
+    fn enqueue(&self, endpoint: &str, sequence: i64, subject: &str, at: WallTime) -> rusqlite::Result<()> {
+        let behind: bool = self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM deliveries WHERE endpoint = ?1 AND subject = ?2 AND state = 'head')",
+            )?
+            .query_row(params![endpoint, subject], |row| row.get(0))?;
+        let (state, next_ms) = if behind { ("waiting", 0) } else { ("head", self.not_before(endpoint, subject)?) };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO deliveries (endpoint, event, subject, state, created_ms, next_ms) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![endpoint, sequence, subject, state, at.as_unix_millis(), next_ms])?;
+        self.deliveries_due.set(true);
+        Ok(())
+    }
+
+    /// When the head of a queue may be tried at the earliest: an event that stepped aside because
+    /// its next attempt is far off still has its ten minutes. 0: at once.
+    pub(super) fn not_before(&self, endpoint: &str, subject: &str) -> rusqlite::Result<i64> {
+        let youngest: Option<i64> = self
+            .connection
+            .prepare_cached(
+                "SELECT created_ms FROM deliveries WHERE endpoint = ?1 AND subject = ?2 AND state = 'aside' \
+                 ORDER BY created_ms DESC LIMIT 1",
+            )?
+            .query_row(params![endpoint, subject], |row| row.get(0))
+            .optional()?;
+        Ok(youngest.map_or(0, |created| created.saturating_add(HEAD_PATIENCE_MS).max(0)))
+    }
+
+    /// Makes the first of those that wait in a queue its head. The queue has none.
+    pub(super) fn promote(&self, endpoint: &str, subject: &str) -> rusqlite::Result<()> {
+        let next_ms = self.not_before(endpoint, subject)?;
+        self.connection
+            .prepare_cached(
+                "UPDATE deliveries SET state = 'head', next_ms = ?3 WHERE endpoint = ?1 AND event = \
+                 (SELECT event FROM deliveries WHERE endpoint = ?1 AND subject = ?2 AND state = 'waiting' \
+                  ORDER BY event LIMIT 1)",
+            )?
+            .execute(params![endpoint, subject, next_ms])?;
+        self.deliveries_due.set(true);
+        Ok(())
+    }
+}

@@ -1,0 +1,293 @@
+//! Recordings: from opened to evicted.
+
+use livetape_media::WallTime;
+use livetape_record::RecordingId;
+use rusqlite::{OptionalExtension, params};
+
+use super::outbox::recording_event_id;
+use super::{MAX_TEXT_BYTES, Work};
+use crate::columns::{self, bounded, signed};
+use crate::{Applied, CatalogError, Facts, NewRecording, RecordingRow, RecordingState, RecordingView, VideoFacts};
+
+impl Work<'_> {
+    pub(super) fn recording_opened(&self, new: &NewRecording) -> Result<Applied, CatalogError> {
+        let session = self.session(&new.id.session)?.ok_or(CatalogError::UnknownSession(new.id.session))?;
+        if let Some(row) = self.find(&new.id)? {
+            let same = (&row.app, &row.stream, &row.key, row.started_at, &row.start_reason)
+                == (&new.app, &new.stream, &new.key, new.started_at, &new.start_reason);
+            return if same { Ok(Applied::Already) } else { Err(conflict(&new.id, format!("its key is {}", row.key))) };
+        }
+        if (&session.app, &session.stream) != (&new.app, &new.stream) {
+            return Err(conflict(&new.id, format!("its session is of {}/{}", session.app, session.stream)));
+        }
+        let holder: Option<String> = self
+            .connection
+            .prepare_cached("SELECT id FROM recordings WHERE key = ?1")
+            .and_then(|mut select| select.query_row([&new.key], |row| row.get(0)).optional())
+            .map_err(CatalogError::sqlite("looking for a key"))?;
+        if let Some(holder) = holder {
+            return Err(CatalogError::Conflict {
+                what: format!("the key {}", new.key),
+                detail: format!("it is {holder}'s"),
+            });
+        }
+        let video = new.video.as_ref();
+        let audio = new.audio.as_ref();
+        let (video_frames, audio_frames) =
+            (frames(video.map(|video| video.frames))?, frames(audio.map(|audio| audio.frames))?);
+        self.connection
+            .prepare_cached(
+                "INSERT INTO recordings (id, session, node, app, stream, subject, format, state, key, started_ms, \
+                 start_reason, video_codec, video_width, video_height, video_frame_rate, video_frames, audio_codec, \
+                 audio_sample_rate, audio_channels, audio_frames) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'recording', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+            )
+            .and_then(|mut insert| {
+                insert.execute(params![
+                    new.id.to_string(),
+                    new.id.session.to_string(),
+                    self.node,
+                    new.app,
+                    new.stream,
+                    format!("{}/{}", new.app, new.stream),
+                    new.id.format.name(),
+                    new.key,
+                    new.started_at.as_unix_millis(),
+                    new.start_reason,
+                    video.map(|video| &video.codec),
+                    video.map(|video| video.width),
+                    video.map(|video| video.height),
+                    video.and_then(frame_rate),
+                    video_frames,
+                    audio.map(|audio| &audio.codec),
+                    audio.map(|audio| audio.sample_rate),
+                    audio.map(|audio| audio.channels),
+                    audio_frames,
+                ])
+            })
+            .map_err(CatalogError::sqlite("writing a recording"))?;
+        self.recording_event(&new.id, "started", new.started_at)
+    }
+
+    pub(super) fn recording_finished(
+        &self,
+        id: &RecordingId,
+        ended_at: WallTime,
+        reason: &str,
+        facts: &Facts,
+        recovered: bool,
+    ) -> Result<Applied, CatalogError> {
+        let row = self.known(id)?;
+        let duration_ms = signed("a recording's duration in ms", facts.duration.as_millis())?;
+        let size_bytes = signed("a recording's size in bytes", facts.size_bytes)?;
+        match row.state {
+            RecordingState::Recording => {}
+            RecordingState::Finished | RecordingState::Uploading | RecordingState::Ready => {
+                return repeated_finish(&row, ended_at, reason, facts, recovered);
+            }
+            from => return Err(CatalogError::Transition { id: *id, from, change: "finishing it" }),
+        }
+        let video = facts.video.as_ref();
+        let audio = facts.audio.as_ref();
+        let (video_frames, audio_frames) =
+            (frames(video.map(|video| video.frames))?, frames(audio.map(|audio| audio.frames))?);
+        self.connection
+            .prepare_cached(
+                "UPDATE recordings SET state = 'finished', ended_ms = ?2, end_reason = ?3, size_bytes = ?4, \
+                 duration_ms = ?5, video_codec = ?6, video_width = ?7, video_height = ?8, video_frame_rate = ?9, \
+                 video_frames = ?10, audio_codec = ?11, audio_sample_rate = ?12, audio_channels = ?13, \
+                 audio_frames = ?14, recovered = ?15 WHERE id = ?1",
+            )
+            .and_then(|mut update| {
+                update.execute(params![
+                    id.to_string(),
+                    ended_at.as_unix_millis(),
+                    reason,
+                    size_bytes,
+                    duration_ms,
+                    video.map(|video| &video.codec),
+                    video.map(|video| video.width),
+                    video.map(|video| video.height),
+                    video.and_then(frame_rate),
+                    video_frames,
+                    audio.map(|audio| &audio.codec),
+                    audio.map(|audio| audio.sample_rate),
+                    audio.map(|audio| audio.channels),
+                    audio_frames,
+                    recovered,
+                ])
+            })
+            .map_err(CatalogError::sqlite("finishing a recording"))?;
+        self.remember_length(&row, ended_at)?;
+        Ok(Applied::Done)
+    }
+
+    pub(super) fn recording_discarded(
+        &self,
+        id: &RecordingId,
+        at: WallTime,
+        reason: &str,
+    ) -> Result<Applied, CatalogError> {
+        let row = self.known(id)?;
+        match row.state {
+            RecordingState::Recording => {}
+            RecordingState::Discarded if row.end_reason.as_deref() == Some(reason) => return Ok(Applied::Already),
+            RecordingState::Discarded => {
+                return Err(conflict(id, format!("the reason was {}", row.end_reason.unwrap_or_default())));
+            }
+            from => return Err(CatalogError::Transition { id: *id, from, change: "discarding it" }),
+        }
+        self.connection
+            .prepare_cached("UPDATE recordings SET state = 'discarded', ended_ms = ?2, end_reason = ?3 WHERE id = ?1")
+            .and_then(|mut update| update.execute(params![id.to_string(), at.as_unix_millis(), reason]))
+            .map_err(CatalogError::sqlite("discarding a recording"))?;
+        self.remember_length(&row, at)?;
+        self.recording_event(id, "discarded", at)
+    }
+
+    pub(super) fn upload_started(&self, id: &RecordingId) -> Result<Applied, CatalogError> {
+        match self.known(id)?.state {
+            RecordingState::Finished => {}
+            RecordingState::Uploading => return Ok(Applied::Already),
+            from => return Err(CatalogError::Transition { id: *id, from, change: "uploading it" }),
+        }
+        self.connection
+            .prepare_cached("UPDATE recordings SET state = 'uploading' WHERE id = ?1")
+            .and_then(|mut update| update.execute([id.to_string()]))
+            .map_err(CatalogError::sqlite("noting an upload"))?;
+        Ok(Applied::Done)
+    }
+
+    pub(super) fn recording_ready(
+        &self,
+        id: &RecordingId,
+        at: WallTime,
+        size_bytes: u64,
+    ) -> Result<Applied, CatalogError> {
+        let row = self.known(id)?;
+        match row.state {
+            RecordingState::Finished | RecordingState::Uploading => {}
+            RecordingState::Ready if row.size_bytes == Some(size_bytes) => return Ok(Applied::Already),
+            RecordingState::Ready => {
+                let before = row.size_bytes.unwrap_or(0);
+                return Err(conflict(id, format!("it was ready with {before} bytes, now {size_bytes}")));
+            }
+            from => return Err(CatalogError::Transition { id: *id, from, change: "making it ready" }),
+        }
+        let size_bytes = signed("a recording's size in bytes", size_bytes)?;
+        self.connection
+            .prepare_cached("UPDATE recordings SET state = 'ready', ready_ms = ?2, size_bytes = ?3 WHERE id = ?1")
+            .and_then(|mut update| update.execute(params![id.to_string(), at.as_unix_millis(), size_bytes]))
+            .map_err(CatalogError::sqlite("making a recording ready"))?;
+        self.recording_event(id, "ready", at)
+    }
+
+    pub(super) fn recording_failed(
+        &self,
+        id: &RecordingId,
+        at: WallTime,
+        error: &str,
+    ) -> Result<Applied, CatalogError> {
+        let row = self.known(id)?;
+        let error = bounded(error, MAX_TEXT_BYTES);
+        match row.state {
+            RecordingState::Recording | RecordingState::Finished | RecordingState::Uploading => {}
+            RecordingState::Failed if row.error.as_deref() == Some(error) => return Ok(Applied::Already),
+            RecordingState::Failed => {
+                return Err(conflict(id, format!("it failed because: {}", row.error.unwrap_or_default())));
+            }
+            from => return Err(CatalogError::Transition { id: *id, from, change: "failing it" }),
+        }
+        self.connection
+            .prepare_cached(
+                "UPDATE recordings SET state = 'failed', error = ?3, ended_ms = coalesce(ended_ms, ?2) WHERE id = ?1",
+            )
+            .and_then(|mut update| update.execute(params![id.to_string(), at.as_unix_millis(), error]))
+            .map_err(CatalogError::sqlite("failing a recording"))?;
+        self.remember_length(&row, row.ended_at.unwrap_or(at))?;
+        self.recording_event(id, "failed", at)
+    }
+
+    pub(super) fn spool_evicted(&self, id: &RecordingId) -> Result<Applied, CatalogError> {
+        let row = self.known(id)?;
+        match row.state {
+            RecordingState::Ready | RecordingState::Failed | RecordingState::Discarded => {}
+            from => return Err(CatalogError::Transition { id: *id, from, change: "evicting its spool" }),
+        }
+        if row.spool_evicted {
+            return Ok(Applied::Already);
+        }
+        self.connection
+            .prepare_cached("UPDATE recordings SET spool_evicted = 1 WHERE id = ?1")
+            .and_then(|mut update| update.execute([id.to_string()]))
+            .map_err(CatalogError::sqlite("noting an eviction"))?;
+        Ok(Applied::Done)
+    }
+
+    fn recording_event(&self, id: &RecordingId, verb: &str, at: WallTime) -> Result<Applied, CatalogError> {
+        let row = self.known(id)?;
+        let subject = format!("{}/{}", row.app, row.stream);
+        let view = RecordingView::new(row, self.public_base);
+        self.emit(&recording_event_id(id, verb), &format!("recording.{verb}"), &subject, at, view)?;
+        Ok(Applied::Done)
+    }
+
+    /// Keeps the bound that searches by time rely on.
+    fn remember_length(&self, row: &RecordingRow, ended_at: WallTime) -> Result<(), CatalogError> {
+        let length_ms = ended_at.as_unix_millis().saturating_sub(row.started_at.as_unix_millis());
+        self.connection
+            .prepare_cached("UPDATE meta SET longest_ms = ?1 WHERE longest_ms < ?1")
+            .and_then(|mut update| update.execute([length_ms]))
+            .map_err(CatalogError::sqlite("noting the longest recording"))?;
+        Ok(())
+    }
+
+    fn known(&self, id: &RecordingId) -> Result<RecordingRow, CatalogError> {
+        self.find(id)?.ok_or(CatalogError::UnknownRecording(*id))
+    }
+
+    fn find(&self, id: &RecordingId) -> Result<Option<RecordingRow>, CatalogError> {
+        self.connection
+            .prepare_cached(&format!("SELECT {} FROM recordings WHERE id = ?1", columns::RECORDING))
+            .and_then(|mut select| select.query_row([id.to_string()], columns::recording).optional())
+            .map_err(CatalogError::sqlite("reading a recording"))
+    }
+}
+
+/// Finishing what is finished: nothing, if it is said in the same words.
+fn repeated_finish(
+    row: &RecordingRow,
+    ended_at: WallTime,
+    reason: &str,
+    facts: &Facts,
+    recovered: bool,
+) -> Result<Applied, CatalogError> {
+    let video = facts.video.clone().map(|video| VideoFacts { frame_rate: frame_rate(&video), ..video });
+    let differs = if row.ended_at != Some(ended_at) || row.end_reason.as_deref() != Some(reason) {
+        "its end"
+    } else if row.duration.map(|duration| duration.as_millis()) != Some(facts.duration.as_millis()) {
+        "its duration"
+    } else if row.video != video || row.audio != facts.audio {
+        "its tracks"
+    } else if row.recovered != recovered {
+        "whether it was recovered"
+    } else if row.state != RecordingState::Ready && row.size_bytes != Some(facts.size_bytes) {
+        // Of a ready one the size in the store counts.
+        "its size"
+    } else {
+        return Ok(Applied::Already);
+    };
+    Err(conflict(&row.id, format!("{differs} differs")))
+}
+
+fn frames(count: Option<u64>) -> Result<Option<i64>, CatalogError> {
+    count.map(|count| signed("a track's number of frames", count)).transpose()
+}
+
+fn frame_rate(video: &VideoFacts) -> Option<f64> {
+    video.frame_rate.filter(|rate| rate.is_finite())
+}
+
+fn conflict(id: &RecordingId, detail: String) -> CatalogError {
+    CatalogError::Conflict { what: id.to_string(), detail }
+}

@@ -1,0 +1,135 @@
+//! Sessions, and warnings within them.
+
+use livetape_media::WallTime;
+use livetape_record::{RecordingId, SessionId};
+use rusqlite::{OptionalExtension, params};
+use serde::Serialize;
+
+use super::outbox::{recording_event_id, session_event_id};
+use super::{MAX_TEXT_BYTES, Work};
+use crate::columns::{self, bounded};
+use crate::{Applied, CatalogError, NewSession, SessionRow, SessionView};
+
+/// Warnings kept of one recording, and of one session; a publisher can cause them at will.
+const MAX_WARNINGS: i64 = 100;
+
+#[derive(Serialize)]
+struct WarningData<'a> {
+    #[serde(serialize_with = "crate::view::optional_text")]
+    recording_id: Option<RecordingId>,
+    #[serde(serialize_with = "crate::view::text")]
+    session_id: SessionId,
+    app: &'a str,
+    stream: &'a str,
+    format: Option<&'static str>,
+    kind: &'a str,
+    detail: &'a str,
+}
+
+impl Work<'_> {
+    pub(super) fn session_started(&self, new: &NewSession) -> Result<Applied, CatalogError> {
+        if let Some(row) = self.session(&new.id)? {
+            let same = (&row.app, &row.stream, &row.query, &row.remote_addr, row.started_at)
+                == (&new.app, &new.stream, &new.query, &new.remote_addr, new.started_at);
+            return if same {
+                Ok(Applied::Already)
+            } else {
+                Err(conflict(&new.id, format!("{}/{} from {}", row.app, row.stream, row.remote_addr)))
+            };
+        }
+        let started_ms = new.started_at.as_unix_millis();
+        self.connection
+            .prepare_cached(
+                "INSERT INTO sessions (id, node, app, stream, query, remote_addr, started_ms) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )
+            .and_then(|mut insert| {
+                let id = new.id.to_string();
+                insert.execute(params![id, self.node, new.app, new.stream, new.query, new.remote_addr, started_ms])
+            })
+            .map_err(CatalogError::sqlite("writing a session"))?;
+        self.session_event(&new.id, "started", new.started_at)
+    }
+
+    pub(super) fn session_ended(&self, id: &SessionId, at: WallTime, reason: &str) -> Result<Applied, CatalogError> {
+        let row = self.session(id)?.ok_or(CatalogError::UnknownSession(*id))?;
+        match row.end_reason {
+            Some(before) if before == reason => return Ok(Applied::Already),
+            Some(before) => return Err(conflict(id, format!("it ended with reason {before}, now {reason}"))),
+            None => {}
+        }
+        self.connection
+            .prepare_cached("UPDATE sessions SET ended_ms = ?2, end_reason = ?3 WHERE id = ?1")
+            .and_then(|mut update| update.execute(params![id.to_string(), at.as_unix_millis(), reason]))
+            .map_err(CatalogError::sqlite("ending a session"))?;
+        self.session_event(id, "ended", at)
+    }
+
+    fn session_event(&self, id: &SessionId, verb: &str, at: WallTime) -> Result<Applied, CatalogError> {
+        let row = self.session(id)?.ok_or(CatalogError::UnknownSession(*id))?;
+        let subject = format!("{}/{}", row.app, row.stream);
+        self.emit(&session_event_id(id, verb), &format!("stream.{verb}"), &subject, at, SessionView::from(row))?;
+        Ok(Applied::Done)
+    }
+
+    pub(super) fn warning(
+        &self,
+        session: &SessionId,
+        recording: Option<&RecordingId>,
+        kind: &str,
+        detail: &str,
+        at: WallTime,
+    ) -> Result<Applied, CatalogError> {
+        let row = self.session(session)?.ok_or(CatalogError::UnknownSession(*session))?;
+        let counted = match recording {
+            Some(id) if id.session != *session => return Err(CatalogError::UnknownRecording(*id)),
+            Some(id) => self.count_warning(
+                "UPDATE recordings SET warnings = warnings + 1 WHERE id = ?1 RETURNING warnings",
+                &id.to_string(),
+            )?,
+            None => self.count_warning(
+                "UPDATE sessions SET warnings = warnings + 1 WHERE id = ?1 RETURNING warnings",
+                &session.to_string(),
+            )?,
+        };
+        let number = match (counted, recording) {
+            (Some(number), _) => number,
+            (None, Some(id)) => return Err(CatalogError::UnknownRecording(*id)),
+            (None, None) => return Err(CatalogError::UnknownSession(*session)),
+        };
+        if number > MAX_WARNINGS {
+            return Ok(Applied::Suppressed);
+        }
+        let verb = format!("warning_{number}");
+        let id = recording.map_or_else(|| session_event_id(session, &verb), |id| recording_event_id(id, &verb));
+        let data = WarningData {
+            recording_id: recording.copied(),
+            session_id: *session,
+            app: &row.app,
+            stream: &row.stream,
+            format: recording.map(|id| id.format.name()),
+            kind,
+            detail: bounded(detail, MAX_TEXT_BYTES),
+        };
+        self.emit(&id, "recording.warning", &format!("{}/{}", row.app, row.stream), at, data)?;
+        Ok(Applied::Done)
+    }
+
+    fn count_warning(&self, sql: &str, id: &str) -> Result<Option<i64>, CatalogError> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut update| update.query_row([id], |row| row.get(0)).optional())
+            .map_err(CatalogError::sqlite("counting a warning"))
+    }
+
+    pub(super) fn session(&self, id: &SessionId) -> Result<Option<SessionRow>, CatalogError> {
+        self.connection
+            .prepare_cached(&format!("SELECT {} FROM sessions WHERE id = ?1", columns::SESSION))
+            .and_then(|mut select| select.query_row([id.to_string()], columns::session).optional())
+            .map_err(CatalogError::sqlite("reading a session"))
+    }
+}
+
+fn conflict(id: &SessionId, detail: String) -> CatalogError {
+    CatalogError::Conflict { what: id.to_string(), detail }
+}

@@ -1,0 +1,177 @@
+//! Opening the database file: made whole or not at all, checked, brought to this version's schema.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+use uuid::Uuid;
+
+use crate::CatalogError;
+
+/// In the file's header, so that no other program's database is taken for a catalog: "LTAP".
+const APPLICATION_ID: i64 = 0x4C54_4150;
+/// Step N brings a catalog from version N to N + 1. Never changed once released.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+/// The schema this program works with.
+const VERSION: i64 = MIGRATIONS.len() as i64;
+/// The first SQLite without the bug of sqlite.org/wal.html#walresetbug.
+const MIN_SQLITE: i32 = 3_051_003;
+const BUSY_TIMEOUT: Duration = Duration::from_millis(5000);
+const STATEMENT_CACHE: usize = 96;
+
+/// Opens the catalog at `path` for writing, making it when nothing is there, and checks all of it.
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, CatalogError> {
+    if rusqlite::version_number() < MIN_SQLITE {
+        return Err(CatalogError::OldSqlite { found: rusqlite::version().to_owned() });
+    }
+    let damaged = |detail: &str| CatalogError::Damaged { path: path.to_owned(), detail: detail.to_owned() };
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.len() == 0 => return Err(damaged("the file is empty")),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if beside(path, "-wal").exists() {
+                return Err(damaged("the file is missing, but its write-ahead log (-wal) is there"));
+            }
+            create(path)?;
+        }
+        Err(error) => return Err(CatalogError::io("opening", path)(error)),
+    }
+    let mut connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(|error| explain(path, "opening the catalog", error))?;
+    let failed = |error| explain(path, "opening the catalog", error);
+    configure(&connection).map_err(failed)?;
+    check_owner(&connection, path)?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(failed)?;
+    if mode != "wal" {
+        return Err(CatalogError::Io {
+            action: "turning on the write-ahead log of",
+            path: path.to_owned(),
+            source: io::Error::other(format!("SQLite stays in {mode} mode; is it on a network filesystem?")).into(),
+        });
+    }
+    quick_check(&connection, path)?;
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+/// Opens the catalog at `path` once more, for reading.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, CatalogError> {
+    let failed = |error| explain(path, "opening the catalog for reading", error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    configure(&connection).map_err(failed)?;
+    connection.pragma_update(None, "query_only", true).map_err(failed)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    // What a change commits must outlast a power cut, not only a crash.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
+    connection.query_row("PRAGMA journal_size_limit = 67108864", [], |_| Ok(()))
+}
+
+/// Makes a catalog under a temporary name and renames it, so that a file at `path` is whole from
+/// the first moment and an empty one can only be damage.
+fn create(path: &Path) -> Result<(), CatalogError> {
+    let temporary = beside(path, ".new");
+    for leftover in [temporary.clone(), beside(&temporary, "-journal")] {
+        match fs::remove_file(&leftover) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => result.map_err(CatalogError::io("removing", leftover))?,
+        }
+    }
+    let failed = CatalogError::sqlite;
+    let mut connection = Connection::open(&temporary).map_err(failed("creating the catalog"))?;
+    configure(&connection).map_err(failed("creating the catalog"))?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed("creating the catalog"))?;
+    migrate(&mut connection, &temporary)?;
+    connection.close().map_err(|(_, error)| failed("creating the catalog")(error))?;
+    File::open(&temporary).and_then(|file| file.sync_all()).map_err(CatalogError::io("syncing", &temporary))?;
+    fs::rename(&temporary, path).map_err(CatalogError::io("renaming", &temporary))?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory).and_then(|file| file.sync_all()).map_err(CatalogError::io("syncing", directory))
+}
+
+fn check_owner(connection: &Connection, path: &Path) -> Result<(), CatalogError> {
+    let pragma = |name| {
+        connection
+            .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+            .map_err(|error| explain(path, "reading the catalog's header", error))
+    };
+    let found = pragma("application_id")?;
+    if found != APPLICATION_ID {
+        return Err(CatalogError::Foreign { path: path.to_owned(), found });
+    }
+    match pragma("user_version")? {
+        found if found > VERSION => Err(CatalogError::Newer { path: path.to_owned(), found, known: VERSION }),
+        found if found < 1 => {
+            Err(CatalogError::Damaged { path: path.to_owned(), detail: format!("its schema version is {found}") })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn quick_check(connection: &Connection, path: &Path) -> Result<(), CatalogError> {
+    let failed = |error| explain(path, "checking the catalog", error);
+    let mut statement = connection.prepare("PRAGMA quick_check(5)").map_err(failed)?;
+    let findings: Vec<String> =
+        statement.query_map([], |row| row.get(0)).and_then(|rows| rows.collect()).map_err(failed)?;
+    if findings == ["ok"] {
+        return Ok(());
+    }
+    Err(CatalogError::Damaged { path: path.to_owned(), detail: findings.join("; ") })
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), CatalogError> {
+    let failed = |error| explain(path, "bringing the catalog to this version's schema", error);
+    loop {
+        let transaction = connection.transaction().map_err(failed)?;
+        let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+        let Some(step) = usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(version)) else {
+            return Ok(());
+        };
+        transaction.execute_batch(step).map_err(failed)?;
+        if version == 0 {
+            transaction
+                .execute(
+                    "INSERT INTO meta (id, node, created_ms, longest_ms) VALUES (1, ?1, ?2, 0)",
+                    params![Uuid::now_v7().to_string(), unix_millis()],
+                )
+                .map_err(failed)?;
+        }
+        transaction.pragma_update(None, "user_version", version + 1).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+        tracing::info!(catalog = %path.display(), version = version + 1, "catalog schema brought up to date");
+    }
+}
+
+/// An error of SQLite, or damage where that is what it means.
+pub(crate) fn explain(path: &Path, action: &'static str, error: rusqlite::Error) -> CatalogError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            CatalogError::Damaged { path: path.to_owned(), detail: error.to_string() }
+        }
+        _ => CatalogError::sqlite(action)(error),
+    }
+}
+
+/// `path` with `suffix` behind its last component.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn unix_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,57 @@
+//! Reading single recordings, and those that work remains to be done on.
+
+use livetape_record::RecordingId;
+use rusqlite::{OptionalExtension, params_from_iter};
+
+use super::rows;
+use crate::{Catalog, CatalogError, RecordingRow, RecordingState, RecordingView, columns};
+
+impl Catalog {
+    /// The recording with this id, as the API shows it.
+    pub fn recording(&self, id: &RecordingId) -> Result<Option<RecordingView>, CatalogError> {
+        Ok(self.recording_row(id)?.map(|row| RecordingView::new(row, self.public_base())))
+    }
+
+    /// The recording with this id.
+    pub fn recording_row(&self, id: &RecordingId) -> Result<Option<RecordingRow>, CatalogError> {
+        self.one_recording("id", &id.to_string())
+    }
+
+    /// The recording whose place in the store is `key`. For HLS that is its `index.m3u8`.
+    pub fn recording_by_key(&self, key: &str) -> Result<Option<RecordingRow>, CatalogError> {
+        self.one_recording("key", key)
+    }
+
+    /// Recordings in any of `states`, oldest first. Meant for the states that pass: there is no
+    /// limit.
+    pub fn recordings_in(&self, states: &[RecordingState]) -> Result<Vec<RecordingRow>, CatalogError> {
+        let marks = vec!["?"; states.len()].join(", ");
+        let sql = format!(
+            "SELECT {} FROM recordings INDEXED BY recordings_state WHERE state IN ({marks}) ORDER BY started_ms, id",
+            columns::RECORDING
+        );
+        self.readers().with("listing recordings by state", |connection| {
+            let states = params_from_iter(states.iter().map(|state| state.name()));
+            rows(connection, &sql, states, columns::recording)
+        })
+    }
+
+    /// Recordings of which something may be in the spool, oldest first.
+    pub fn spooled(&self) -> Result<Vec<RecordingRow>, CatalogError> {
+        let sql = format!(
+            "SELECT {} FROM recordings INDEXED BY recordings_spooled WHERE spool_evicted = 0 ORDER BY started_ms, id",
+            columns::RECORDING
+        );
+        self.readers()
+            .with("listing recordings in the spool", |connection| rows(connection, &sql, [], columns::recording))
+    }
+
+    fn one_recording(&self, column: &'static str, value: &str) -> Result<Option<RecordingRow>, CatalogError> {
+        self.readers().with("reading a recording", |connection| {
+            connection
+                .prepare_cached(&format!("SELECT {} FROM recordings WHERE {column} = ?1", columns::RECORDING))?
+                .query_row([value], columns::recording)
+                .optional()
+        })
+    }
+}

@@ -1,0 +1,156 @@
+//! The one thread that writes: whatever waits goes into one transaction, one commit, one sync.
+//!
+//! Each change stands in a savepoint of its own, so that one that is refused fails alone. A commit
+//! that fails fails all of its changes: none of them happened.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use crate::apply::Work;
+use crate::database::explain;
+use crate::{Applied, CatalogError, Change};
+
+/// The most changes of one transaction.
+const MAX_BATCH: usize = 1024;
+
+pub(crate) type Done = Box<dyn FnOnce(Result<Applied, CatalogError>) + Send>;
+type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// A change that waits, and whom to tell.
+pub(crate) struct Request {
+    pub(crate) change: Change,
+    pub(crate) done: Done,
+}
+
+/// What the writer shares with the rest of the catalog.
+#[derive(Default)]
+pub(crate) struct Board {
+    pub(crate) changes: AtomicU64,
+    pub(crate) commits: AtomicU64,
+    wakers: Mutex<Vec<Waker>>,
+}
+
+impl Board {
+    pub(crate) fn add_waker(&self, waker: Waker) {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
+    }
+
+    fn wake(&self) {
+        let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for waker in wakers {
+            guarded(|| waker());
+        }
+    }
+}
+
+pub(crate) struct Writer {
+    pub(crate) connection: Connection,
+    pub(crate) path: PathBuf,
+    pub(crate) node: Arc<str>,
+    pub(crate) public_base: Arc<str>,
+    pub(crate) board: Arc<Board>,
+}
+
+impl Writer {
+    /// Serves `requests` until nobody can send any more.
+    pub(crate) fn run(self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            let mut batch = vec![first];
+            batch.extend(requests.try_iter().take(MAX_BATCH - 1));
+            self.serve(batch);
+        }
+        // Readers of the file itself (a backup, sqlite3) then find everything in one place.
+        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+            tracing::warn!(catalog = %self.path.display(), %error, "the write-ahead log could not be emptied; the next start does it");
+        }
+    }
+
+    fn serve(&self, batch: Vec<Request>) {
+        let deliveries_due = Cell::new(false);
+        let outcomes = self.commit(&batch, &deliveries_due);
+        self.board.changes.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        if let Err(error) = &outcomes {
+            tracing::error!(catalog = %self.path.display(), changes = batch.len(), %error, "a commit failed; none of its changes were made");
+        }
+        match outcomes {
+            Ok(outcomes) => {
+                for (request, outcome) in batch.into_iter().zip(outcomes) {
+                    guarded(|| (request.done)(outcome));
+                }
+            }
+            Err(error) => {
+                for request in batch {
+                    guarded(|| (request.done)(Err(error.clone())));
+                }
+                return;
+            }
+        }
+        if deliveries_due.get() {
+            self.board.wake();
+        }
+    }
+
+    fn commit(
+        &self,
+        batch: &[Request],
+        deliveries_due: &Cell<bool>,
+    ) -> Result<Vec<Result<Applied, CatalogError>>, CatalogError> {
+        let execute = |sql, action| {
+            self.connection
+                .prepare_cached(sql)
+                .and_then(|mut statement| statement.execute([]))
+                .map_err(|error| explain(&self.path, action, error))
+        };
+        let work = Work {
+            connection: &self.connection,
+            node: &self.node,
+            public_base: &self.public_base,
+            deliveries_due: Cell::new(false),
+        };
+        execute("BEGIN IMMEDIATE", "beginning a transaction")?;
+        let mut outcomes = Vec::with_capacity(batch.len());
+        let performed = batch.iter().try_for_each(|request| {
+            execute("SAVEPOINT change", "beginning a change")?;
+            let outcome = work.apply(&request.change);
+            match &outcome {
+                Ok(_) => {
+                    execute("RELEASE change", "ending a change")?;
+                    deliveries_due.set(deliveries_due.get() || work.deliveries_due.get());
+                }
+                // A full or failing disk can end the whole transaction, and what came before with it.
+                Err(error) if self.connection.is_autocommit() => return Err(error.clone()),
+                Err(_) => {
+                    execute("ROLLBACK TO change", "taking a change back")?;
+                    execute("RELEASE change", "taking a change back")?;
+                }
+            }
+            work.deliveries_due.set(false);
+            outcomes.push(outcome);
+            Ok(())
+        });
+        let committed = performed.and_then(|()| execute("COMMIT", "committing"));
+        if let Err(error) = committed {
+            if !self.connection.is_autocommit()
+                && let Err(second) = execute("ROLLBACK", "taking a transaction back")
+            {
+                tracing::error!(catalog = %self.path.display(), error = %second, "a failed transaction could not be taken back");
+            }
+            return Err(error);
+        }
+        self.board.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(outcomes)
+    }
+}
+
+/// Somebody else's code must not end the writer.
+fn guarded(call: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(call)).is_err() {
+        tracing::error!("a callback of the catalog panicked");
+    }
+}

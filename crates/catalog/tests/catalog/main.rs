@@ -1,0 +1,6 @@
+//! The catalog, on real files.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+
+mod changes;
+mod fixture;
