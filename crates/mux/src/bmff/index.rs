@@ -1,0 +1,122 @@
+//! The compact index of one track of a growing file: what the tables of the finished file are written
+//! from. One to two megabytes an hour for picture and sound together.
+
+use super::log::{NumberLog, RunLog};
+use super::{Run, Sample};
+
+/// What is known of every frame and chunk of one track.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TrackIndex {
+    pub(super) sizes: NumberLog,
+    pub(super) durations: RunLog,
+    pub(super) compositions: RunLog,
+    /// From each sync sample to the next, counting from 0.
+    pub(super) syncs: NumberLog,
+    /// From each chunk's place in the file to the next one's.
+    pub(super) chunks: NumberLog,
+    pub(super) chunk_lengths: RunLog,
+    pub(super) chunk_count: u64,
+    pub(super) sync_count: u64,
+    /// Bytes of every frame, when all have the same.
+    pub(super) same_size: Option<u32>,
+    pub(super) last_chunk: u64,
+    samples: u64,
+    last_sync: u64,
+    media_bytes: u64,
+    first_dts: u64,
+    first_composition: i32,
+    lowest_composition: i32,
+    duration: u64,
+    /// Where the last picture shown stops being shown, in ticks since the first decoding time.
+    shown_until: i64,
+}
+
+impl TrackIndex {
+    /// Adds a run of consecutive frames that stand in the file from byte `offset` on.
+    pub(crate) fn push(&mut self, offset: u64, run: &Run) {
+        self.push_samples(offset, run.dts, &run.samples);
+    }
+
+    /// Adds consecutive frames, the first decoded at `dts`, that stand in the file from byte `offset` on.
+    /// Offsets grow from call to call.
+    pub(crate) fn push_samples(&mut self, offset: u64, dts: u64, samples: &[Sample]) {
+        let Some(first) = samples.first() else { return };
+        if self.samples == 0 {
+            self.first_dts = dts;
+            self.first_composition = first.composition;
+            self.lowest_composition = first.composition;
+            self.same_size = Some(first.size);
+        }
+        self.chunks.push(offset.saturating_sub(self.last_chunk));
+        self.last_chunk = offset;
+        self.chunk_count += 1;
+        self.chunk_lengths.push(samples.len() as i64);
+        for sample in samples {
+            self.push_sample(sample);
+        }
+    }
+
+    fn push_sample(&mut self, sample: &Sample) {
+        self.sizes.push(u64::from(sample.size));
+        self.durations.push(i64::from(sample.duration));
+        self.compositions.push(i64::from(sample.composition));
+        if sample.sync {
+            self.syncs.push(self.samples - self.last_sync);
+            self.last_sync = self.samples;
+            self.sync_count += 1;
+        }
+        if self.same_size != Some(sample.size) {
+            self.same_size = None;
+        }
+        let decoded = i64::try_from(self.duration).unwrap_or(i64::MAX);
+        let shown = decoded.saturating_add(i64::from(sample.composition));
+        self.shown_until = self.shown_until.max(shown.saturating_add(i64::from(sample.duration)));
+        self.lowest_composition = self.lowest_composition.min(sample.composition);
+        self.duration = self.duration.saturating_add(u64::from(sample.duration));
+        self.media_bytes = self.media_bytes.saturating_add(u64::from(sample.size));
+        self.samples += 1;
+    }
+
+    /// Frames.
+    pub(crate) fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// Their durations together, in ticks.
+    pub(crate) fn duration(&self) -> u64 {
+        self.duration
+    }
+
+    /// The decoding time of the first, in ticks since the origin.
+    pub(crate) fn first_dts(&self) -> u64 {
+        self.first_dts
+    }
+
+    /// From the first frame's decoding to its presentation, in ticks.
+    pub(crate) fn first_composition(&self) -> i32 {
+        self.first_composition
+    }
+
+    /// Where the last picture shown stops being shown, in ticks since the first decoding time.
+    pub(super) fn shown_until(&self) -> i64 {
+        self.shown_until
+    }
+
+    /// Added to every composition offset so that none is negative.
+    pub(super) fn raise(&self) -> i64 {
+        i64::from(self.lowest_composition.min(0)).abs()
+    }
+
+    /// From the first decoding time to the last one, in ticks.
+    pub(crate) fn decoding_span(&self) -> u64 {
+        let last = self.durations.runs().last().map_or(0, |(_, duration)| duration);
+        self.duration.saturating_sub(u64::try_from(last).unwrap_or(0))
+    }
+
+    /// Bytes of memory in use.
+    pub(crate) fn memory(&self) -> usize {
+        let runs = [&self.durations, &self.compositions, &self.chunk_lengths];
+        let numbers = [&self.sizes, &self.syncs, &self.chunks];
+        runs.iter().map(|log| log.memory()).sum::<usize>() + numbers.iter().map(|log| log.memory()).sum::<usize>()
+    }
+}
