@@ -6,7 +6,14 @@
 mod amf;
 pub mod amf0;
 pub mod amf3;
+mod annexb;
+mod body;
 mod demux;
+mod outline;
+pub mod tag;
+pub mod write;
 
 pub use amf::{AmfError, Limits};
-pub use demux::{DemuxLimits, Demuxer};
+pub use demux::{Counters, DemuxLimits, Demuxer};
+pub use outline::{OUTLINE_BYTES, Outline, configuration, outline};
+pub use tag::{Tag, TagError, TagHeader, TagKind, Tags};

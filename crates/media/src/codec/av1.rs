@@ -148,13 +148,15 @@ mod tests {
     use super::*;
     use crate::codec::test_bits::{BitWriter, bytes};
 
-    /// Made by libaom: 322 x 182; by SVT-AV1: the same padded to 328 x 184.
+    /// Made by libaom.
     const AOM: &str = "81000c000a0b000000043d06d4daf90040";
 
     #[test]
     fn records_of_real_encoders_are_read_and_kept_whole() {
         for (hex, width, height, codec) in [
             (AOM, 322, 182, "av01.0.00M.08"),
+            // SVT-AV1.
+            ("81000c000a0b0200000561e836a017c002", 322, 182, "av01.0.00M.08"),
             // A temporal delimiter first; an OBU without a size field.
             ("8108cc0012000a0b000000043d06d4daf90040", 322, 182, "av01.0.08H.10"),
             ("81000c0008000000043d06d4daf90040", 322, 182, "av01.0.00M.08"),
