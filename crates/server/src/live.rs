@@ -15,6 +15,9 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+/// A request to a connection's task to end one of its sessions.
+pub type CloseRequest = (SessionId, CloseReason);
+
 /// Every live stream. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Live {
@@ -32,7 +35,7 @@ pub struct LiveSession {
     /// When it was accepted.
     pub started_at: WallTime,
     /// Tells its connection to end it.
-    pub close: mpsc::Sender<(SessionId, CloseReason)>,
+    pub close: mpsc::Sender<CloseRequest>,
     /// Bytes of media received.
     pub received_bytes: AtomicU64,
     /// Media time received, in milliseconds.
@@ -94,7 +97,7 @@ impl LiveSession {
         path: StreamPath,
         remote: String,
         started_at: WallTime,
-        close: mpsc::Sender<(SessionId, CloseReason)>,
+        close: mpsc::Sender<CloseRequest>,
     ) -> Self {
         Self {
             id,

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tracing::info;
 
 use super::{Context, OnConflict, query};
-use crate::live::{LiveSession, Occupied, Place};
+use crate::live::{CloseRequest, LiveSession, Occupied, Place};
 
 /// How long a new publisher waits for the one it takes over from.
 const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ pub(super) struct Admission<'a> {
     pub(super) context: &'a Context,
     pub(super) remote: SocketAddr,
     /// Reaches the connection's task.
-    pub(super) close: &'a mpsc::Sender<(SessionId, CloseReason)>,
+    pub(super) close: &'a mpsc::Sender<CloseRequest>,
     /// The sessions that the connection has already.
     pub(super) ours: Vec<SessionId>,
 }

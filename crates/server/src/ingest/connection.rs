@@ -19,6 +19,7 @@ use tracing::{debug, info, warn};
 use super::Context;
 use super::admission::Admission;
 use super::publication::Publication;
+use crate::live::CloseRequest;
 use crate::metrics;
 
 /// Bytes read at once.
@@ -33,7 +34,9 @@ pub(super) struct Connection {
     session: Session,
     out: BytesMut,
     publications: BTreeMap<PublishId, Publication>,
-    close: (mpsc::Sender<(SessionId, CloseReason)>, mpsc::Receiver<(SessionId, CloseReason)>),
+    /// Requests to end a session come by this channel; its sender is handed out with each place.
+    close: mpsc::Sender<CloseRequest>,
+    close_requests: mpsc::Receiver<CloseRequest>,
     /// The session has said its last word.
     closed: bool,
 }
@@ -51,14 +54,16 @@ enum Event {
 impl Connection {
     /// A connection that was just accepted.
     pub(super) fn new(context: Arc<Context>, remote: SocketAddr) -> Self {
-        let session = Session::new(context.limits.clone(), context.clock.now());
+        let (close, close_requests) = mpsc::channel(8);
+        let session = Session::new(context.limits, context.clock.now());
         Self {
             context,
             remote,
             session,
             out: BytesMut::new(),
             publications: BTreeMap::new(),
-            close: mpsc::channel(8),
+            close,
+            close_requests,
             closed: false,
         }
     }
@@ -91,7 +96,7 @@ impl Connection {
             let event = tokio::select! {
                 biased;
                 () = shutdown.cancelled(), if !stopping => Event::Shutdown,
-                Some((id, reason)) = self.close.1.recv() => Event::CloseRequested(id, reason),
+                Some((id, reason)) = self.close_requests.recv() => Event::CloseRequested(id, reason),
                 () = written(&mut self.publications) => Event::Written,
                 result = writer.write_buf(&mut self.out), if self.out.has_remaining() => Event::Sent(result),
                 () = sleep_until(send_deadline) => Event::SendTimeout,
@@ -180,7 +185,7 @@ impl Connection {
         let admission = Admission {
             context: &self.context,
             remote: self.remote,
-            close: &self.close.0,
+            close: &self.close,
             ours: self.publications.values().map(|publication| publication.session().id).collect(),
         };
         match admission.decide(&request, &path).await {

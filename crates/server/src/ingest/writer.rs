@@ -109,11 +109,8 @@ impl Writer {
             }
             Effect::Close(closing) => {
                 let recording = self.open.take()?;
-                if recording.files.is_none() {
-                    // It failed before its recorder came to its end; it has been handed over.
-                    return None;
-                }
-                drop(recording);
+                // One that failed before its recorder came to its end has been handed over.
+                recording.files?;
                 let change = Change::RecordingFinished {
                     id: closing.id,
                     ended_at: closing.ended_at,
