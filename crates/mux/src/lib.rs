@@ -11,7 +11,11 @@ pub mod flv;
 pub mod hls;
 pub mod mp4;
 mod op;
+#[allow(dead_code)]
+mod rate;
 mod salvage;
+#[allow(dead_code, unused_imports)]
+mod ts;
 
 pub use op::{FileName, Op};
 pub use salvage::{Files, ReadAt, Salvage, SalvageError, salvage};

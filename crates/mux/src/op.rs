@@ -29,6 +29,13 @@ impl FileName {
         good.then(|| Self(name.into()))
     }
 
+    /// A name this crate puts together; of the allowed characters by construction.
+    #[allow(dead_code)]
+    pub(crate) fn made(name: String) -> Self {
+        debug_assert!(Self::new(&name).is_some(), "{name} is no file name");
+        Self(name.into())
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
