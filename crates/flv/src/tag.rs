@@ -51,8 +51,8 @@ impl TagHeader {
         Some(Self { kind, size, timestamp_ms: u32::from_be_bytes([upper, t0, t1, t2]) })
     }
 
-    /// Appends the header.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    /// The header.
+    pub fn to_bytes(&self) -> [u8; TAG_HEADER_BYTES] {
         let kind = match self.kind {
             TagKind::Audio => 8,
             TagKind::Video => 9,
@@ -60,7 +60,7 @@ impl TagHeader {
         };
         let [_, s0, s1, s2] = self.size.to_be_bytes();
         let [upper, t0, t1, t2] = self.timestamp_ms.to_be_bytes();
-        out.extend([kind, s0, s1, s2, t0, t1, t2, upper, 0, 0, 0]);
+        [kind, s0, s1, s2, t0, t1, t2, upper, 0, 0, 0]
     }
 
     /// Bytes of header and body, as the number behind the tag says.
@@ -185,7 +185,7 @@ mod tests {
         let mut out = b"FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00".to_vec();
         for (kind, timestamp_ms, body) in tags {
             let header = TagHeader { kind: *kind, size: body.len() as u32, timestamp_ms: *timestamp_ms };
-            header.write(&mut out);
+            out.extend(header.to_bytes());
             out.extend(*body);
             out.extend(header.whole_size().to_be_bytes());
         }

@@ -20,7 +20,7 @@ pub fn file_header(audio: bool, video: bool, out: &mut Vec<u8>) {
 /// Appends a whole tag.
 pub fn tag(kind: TagKind, timestamp_ms: u32, body: &[u8], out: &mut Vec<u8>) {
     let header = TagHeader { kind, size: u32::try_from(body.len()).unwrap_or(u32::MAX), timestamp_ms };
-    header.write(out);
+    out.extend(header.to_bytes());
     out.extend(body);
     out.extend(header.whole_size().to_be_bytes());
 }
