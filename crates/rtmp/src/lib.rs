@@ -24,6 +24,9 @@ mod output;
 mod query;
 mod reply;
 mod session;
+#[cfg(test)]
+#[path = "../tests/support/wire.rs"]
+mod wire;
 
 pub use chunk::Format;
 pub use error::SessionError;

@@ -331,7 +331,17 @@ impl Session {
 
     fn end_all(&mut self, reason: EndReason) {
         for publish in mem::take(&mut self.publishes) {
-            self.put(Output::Item { publish: publish.id, item: Item::End(reason) });
+            self.put_end(publish, reason);
+        }
+    }
+
+    /// Puts out the last items of a publish.
+    fn put_end(&mut self, mut publish: Publish, reason: EndReason) {
+        let mut items = Vec::new();
+        publish.demuxer.finish(&mut items);
+        items.push(Item::End(reason));
+        for item in items {
+            self.put(Output::Item { publish: publish.id, item });
         }
     }
 

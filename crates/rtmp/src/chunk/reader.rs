@@ -180,16 +180,24 @@ impl ChunkReader {
         let Some((stream, last)) = stream.and_then(|stream| stream.extended.map(|last| (stream, last))) else {
             return Some((header, None, header.size));
         };
-        if stream.unfinished.is_none() && self.omits_extended {
-            return Some((header, None, header.size));
+        // The specification repeats the extended timestamp here; some clients do not. It is there if
+        // it says what it has to say.
+        let absent = (header, None, header.size);
+        let behind = data.get(header.size..).unwrap_or_default();
+        let says = |stamp: u32| stamp.to_be_bytes().iter().zip(behind).all(|(expected, byte)| expected == byte);
+        let repeated = says(last) || says(stream.timestamp);
+        if stream.unfinished.is_some() {
+            if !repeated {
+                return Some(absent);
+            }
+            return Some((header, Some(header.extended(data)?), header.size + 4));
         }
-        // The specification repeats the extended timestamp here; some clients do not. It is there
-        // if it says what it has to say.
+        if self.omits_extended {
+            return Some(absent);
+        }
         let value = header.extended(data)?;
-        let repeated = value == last
-            || value == stream.timestamp
-            || (stream.unfinished.is_none() && value.wrapping_sub(stream.timestamp) <= REPEATED_WITHIN_MS);
-        Some(if repeated { (header, Some(value), header.size + 4) } else { (header, None, header.size) })
+        let later = value.wrapping_sub(stream.timestamp) <= REPEATED_WITHIN_MS;
+        Some(if repeated || later { (header, Some(value), header.size + 4) } else { absent })
     }
 
     /// Applies a header to its chunk stream and opens the chunk's payload.
@@ -361,11 +369,21 @@ impl ChunkStream {
         }
     }
 
-    /// Goes on by a delta; or to a timestamp, which some clients write into an extended delta.
+    /// Goes on by a delta; or to a timestamp, which some clients write into an extended delta: it is
+    /// one if that leads hardly anywhere, while adding it would be a leap. (A step back is a delta
+    /// near 2^32.)
     fn advance(&mut self, value: u32, extended: bool) {
         let distance = value.wrapping_sub(self.timestamp);
-        let near = distance.min(distance.wrapping_neg()) <= ABSOLUTE_WITHIN_MS;
-        self.delta = if extended && value >= EXTENDED && near { distance } else { value };
+        let absolute = extended && magnitude(distance) <= ABSOLUTE_WITHIN_MS && magnitude(value) > ABSOLUTE_WITHIN_MS;
+        self.delta = if absolute { distance } else { value };
         self.timestamp = self.timestamp.wrapping_add(self.delta);
     }
 }
+
+/// How far a step modulo 2^32 leads, forward or back.
+fn magnitude(step: u32) -> u32 {
+    step.min(step.wrapping_neg())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The life of a publish: asked, answered, ended.
 
 use livetape_flv::Demuxer;
-use livetape_media::{EndReason, Item, Now, Value};
+use livetape_media::{EndReason, Now, Value};
 
 use super::{Publish, Session};
 use crate::command::Command;
@@ -144,7 +144,7 @@ impl Session {
             "NetStream.Unpublish.Success",
             "The stream is no longer published.",
         );
-        self.put(Output::Item { publish: publish.id, item: Item::End(EndReason::Unpublish) });
+        self.put_end(publish, EndReason::Unpublish);
     }
 
     pub(super) fn end_by_server(&mut self, id: PublishId, reason: CloseReason, now: Now) {
@@ -152,7 +152,7 @@ impl Session {
             let publish = self.publishes.remove(index);
             self.unpublished_since = now.mono;
             self.tell_end(publish.message_stream, reason);
-            self.put(Output::Item { publish: publish.id, item: Item::End(reason.end()) });
+            self.put_end(publish, reason.end());
         }
     }
 
