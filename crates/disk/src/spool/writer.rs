@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use livetape_mux::{FileName, Op};
 
-use super::GROWING;
+use super::{GROWING, Suspects};
 use crate::copy::write_all;
 use crate::{Disk, DiskError, DiskFile};
 
@@ -16,6 +16,7 @@ use crate::{Disk, DiskError, DiskFile};
 /// it has touched, and for no other.
 pub struct SpoolWriter {
     disk: Arc<dyn Disk>,
+    suspects: Arc<Suspects>,
     directory: PathBuf,
     growing: BTreeMap<FileName, Growing>,
 }
@@ -35,8 +36,8 @@ const SUSPECT: &str = "a sync of it failed, so what of it is on the disk is not 
 const TORN: &str = "a failed append could not be undone";
 
 impl SpoolWriter {
-    pub(super) fn new(disk: Arc<dyn Disk>, directory: PathBuf) -> Self {
-        Self { disk, directory, growing: BTreeMap::new() }
+    pub(super) fn new(disk: Arc<dyn Disk>, suspects: Arc<Suspects>, directory: PathBuf) -> Self {
+        Self { disk, suspects, directory, growing: BTreeMap::new() }
     }
 
     /// The recording's directory.
@@ -57,7 +58,7 @@ impl SpoolWriter {
     pub fn sync_growing(&mut self) -> Result<(), DiskError> {
         let mut result = Ok(());
         for file in self.growing.values_mut().filter(|file| file.dirty && file.broken.is_none()) {
-            result = result.and(file.sync());
+            result = result.and(file.sync(&self.suspects));
         }
         result
     }
@@ -70,7 +71,10 @@ impl SpoolWriter {
             Op::Reserve { file, len } => self.open(file, "extension")?.reserve(*len),
             Op::PunchHole { file, offset, len } => self.open(file, "punching a hole")?.punch_hole(*offset, *len),
             Op::Truncate { file, len } => self.open(file, "truncation")?.truncate(*len),
-            Op::Sync { file } => self.open(file, "sync")?.sync(),
+            Op::Sync { file } => {
+                let suspects = self.suspects.clone();
+                self.open(file, "sync")?.sync(&suspects)
+            }
             Op::Finish { file } => self.finish(file),
             Op::Whole { file, data } => self.whole(file, data),
             Op::Remove { file } => self.remove(file),
@@ -93,8 +97,9 @@ impl SpoolWriter {
 
     fn finish(&mut self, name: &FileName) -> Result<(), DiskError> {
         let finished = self.final_path(name)?;
+        let suspects = self.suspects.clone();
         let file = self.open(name, "finishing")?;
-        file.sync()?;
+        file.sync(&suspects)?;
         let growing = file.path.clone();
         self.disk.rename_new(&growing, &finished).map_err(DiskError::io("finishing (renaming)", &growing))?;
         self.growing.remove(name);
@@ -148,8 +153,9 @@ impl SpoolWriter {
                     _ => DiskError::Io { action: "opening", path: path.clone(), source },
                 })?;
                 let len = file.size().map_err(DiskError::io("measuring", &path))?;
+                let broken = self.suspects.locked().contains(&path).then_some(SUSPECT);
                 // What a former process wrote may not be on the disk yet.
-                closed.insert(Growing { file, path, len, dirty: true, broken: None })
+                closed.insert(Growing { file, path, len, dirty: true, broken })
             }
         };
         match growing.broken {
@@ -229,9 +235,10 @@ impl Growing {
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<(), DiskError> {
+    fn sync(&mut self, suspects: &Suspects) -> Result<(), DiskError> {
         if let Err(source) = self.file.sync_data() {
             self.broken = Some(SUSPECT);
+            suspects.locked().insert(self.path.clone());
             return Err(DiskError::Io { action: "syncing", path: self.path.clone(), source });
         }
         self.dirty = false;

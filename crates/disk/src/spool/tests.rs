@@ -1,1 +1,0 @@
-//! The spool, on real directories and on a disk that fails where told.
