@@ -1,13 +1,29 @@
 //! From durable files to objects, rows and events.
 //!
-//! - `Finalizer` puts finished recordings into the store and removes them from the spool.
-//! - `Announcer` delivers the events the catalog owes, to every [`sink::EventSink`] in order.
-//! - `recover` brings what a crash left back onto that path, before anything else begins.
+//! - [`Finalizer`] puts finished recordings into the store and takes them out of the spool.
+//! - [`Announcer`] delivers the events the catalog owes, to every [`sink::EventSink`] in order.
+//! - [`recover()`] brings what a crash left back onto that path, before anything else begins.
 //!
-//! Contract: the catalog is the queue. Memory holds nothing but wake-ups, so that every task may
-//! be dropped at any point and begun again: the same objects, the same rows, the same event ids.
+//! Contract: the catalog is the queue. Memory holds nothing that it does not hold too, so that every
+//! task may be dropped at any point and begun again: the same objects, the same rows, the same
+//! event ids. An event `recording.ready` exists if and only if the whole recording is in the store.
 
+mod announce;
+mod complete;
+mod counters;
+mod environment;
+mod error;
+mod evict;
+mod finalizer;
+mod recover;
 pub mod schedule;
 pub mod signature;
 pub mod sink;
 pub mod webhook;
+
+pub use announce::{Announcer, Endpoint};
+pub use counters::{Counters, Snapshot};
+pub use environment::{Stopped, WallClock, system_clock};
+pub use error::{FinalizeError, Trouble};
+pub use finalizer::{Finalizer, FinalizerOptions, Parts};
+pub use recover::{Recovered, recover};
