@@ -153,6 +153,8 @@ impl Catalog {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        // Readers first: the last connection to close empties the log, which only the writer may.
+        self.readers.close();
         // Nobody can send any more: the writer does what is left and ends.
         self.sender = None;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -30,6 +30,11 @@ impl Readers {
         Ok(Self { path: path.to_owned(), idle: Mutex::new(idle), returned: Condvar::new() })
     }
 
+    /// Closes every connection; nobody has one on loan any more.
+    pub(crate) fn close(&mut self) {
+        self.idle.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Runs `query` with a connection, waiting for one when all are in use. Everything it reads is
     /// of one commit.
     pub(crate) fn with<T>(

@@ -207,7 +207,8 @@ pub(crate) fn register(connection: &Connection, endpoints: &[EndpointId]) -> rus
 /// Drops what is pending for an endpoint and says how many that were.
 fn drop_pending(connection: &Connection, endpoint: &str) -> rusqlite::Result<usize> {
     connection.execute(
-        "UPDATE deliveries SET state = 'dropped' WHERE endpoint = ?1 AND state IN ('waiting', 'head', 'aside')",
+        "UPDATE deliveries INDEXED BY deliveries_pending SET state = 'dropped' \
+         WHERE endpoint = ?1 AND state IN ('waiting', 'head', 'aside')",
         [endpoint],
     )
 }

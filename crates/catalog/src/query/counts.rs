@@ -57,9 +57,9 @@ impl Catalog {
                 endpoints: rows(
                     connection,
                     "SELECT endpoints.id, endpoints.disabled_reason, \
-                     (SELECT count(*) FROM deliveries WHERE deliveries.endpoint = endpoints.id \
+                     (SELECT count(*) FROM deliveries INDEXED BY deliveries_pending WHERE deliveries.endpoint = endpoints.id \
                       AND deliveries.state IN ('waiting', 'head', 'aside')), \
-                     (SELECT min(created_ms) FROM deliveries WHERE deliveries.endpoint = endpoints.id \
+                     (SELECT min(created_ms) FROM deliveries INDEXED BY deliveries_pending WHERE deliveries.endpoint = endpoints.id \
                       AND deliveries.state IN ('waiting', 'head', 'aside')) \
                      FROM endpoints WHERE endpoints.configured = 1 ORDER BY endpoints.id",
                     [],

@@ -135,8 +135,8 @@ impl Listing<'_> {
             ("stream = ?", filter.stream.clone()),
             ("format = ?", filter.format.map(|format| format.to_string())),
             ("state = ?", filter.state.map(|state| state.to_string())),
-            ("subject >= ?", filter.prefix.clone().filter(|_| subject.is_none())),
-            ("subject < ?", filter.prefix.as_deref().filter(|_| subject.is_none()).and_then(after_prefix)),
+            ("subject >= ?", filter.prefix.clone()),
+            ("subject < ?", filter.prefix.as_deref().and_then(after_prefix)),
         ];
         for (condition, value) in equal {
             if let Some(value) = value {

@@ -3,4 +3,11 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 mod changes;
+mod commits;
+mod crash;
+mod deliveries;
 mod fixture;
+mod full_disk;
+mod opening;
+mod paging;
+mod shapes;
