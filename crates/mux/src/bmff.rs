@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! let tracks = TrackEntry::of_all(&begin.tracks);         // number 1, 2 ...; what cannot be carried is left out
-//! init_section(RECORDING, &tracks, &Movie { .. })         // ftyp | moov(mvex)
+//! init_section(brands, &tracks, wall_start, zero)         // ftyp | moov(mvex)
 //! let mut fragmenter = Fragmenter::new(&tracks, origin, limits);
 //! while let Some(fragment) = fragmenter.push(&frame)      // now and then: everything before `frame`
 //!     fragment.append_to(sequence, &mut slices);          // moof | mdat header | the frames' bytes
@@ -42,4 +42,4 @@ pub(crate) use index::TrackIndex;
 pub(crate) use init::{Brands, init_section};
 pub(crate) use movie::{Movie, progressive};
 pub(crate) use placement::Origin;
-pub(crate) use reader::{BoxHeader, InitSection, read_fragment};
+pub(crate) use reader::{BoxHeader, InitSection, ReadRun, read_fragment};

@@ -40,20 +40,9 @@ impl BoxWriter {
         });
     }
 
-    /// One byte.
-    pub(crate) fn u8(&mut self, value: u8) {
-        self.bytes.push(value);
-    }
-
     /// Two bytes.
     pub(crate) fn u16(&mut self, value: u16) {
         self.raw(&value.to_be_bytes());
-    }
-
-    /// The low three bytes.
-    pub(crate) fn u24(&mut self, value: u32) {
-        let [_, rest @ ..] = value.to_be_bytes();
-        self.raw(&rest);
     }
 
     /// Four bytes.
@@ -94,6 +83,12 @@ impl BoxWriter {
     }
 }
 
+impl From<Vec<u8>> for BoxWriter {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes }
+    }
+}
+
 /// As 32 bits; the largest when it does not fit.
 pub(crate) fn saturated(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
@@ -106,8 +101,8 @@ mod tests {
     #[test]
     fn sizes_of_nested_boxes_count_their_headers() {
         let mut writer = BoxWriter::default();
-        writer.boxed(b"moov", |w| w.full(b"mvhd", 1, 7, |w| w.u24(0x01_0203)));
-        let expected = [&[0, 0, 0, 23][..], b"moov", &[0, 0, 0, 15], b"mvhd", &[1, 0, 0, 7], &[1, 2, 3]].concat();
+        writer.boxed(b"moov", |w| w.full(b"mvhd", 1, 7, |w| w.u16(0x0102)));
+        let expected = [&[0, 0, 0, 22][..], b"moov", &[0, 0, 0, 14], b"mvhd", &[1, 0, 0, 7], &[1, 2]].concat();
         assert_eq!(writer.into_bytes(), expected);
     }
 }

@@ -59,21 +59,28 @@ pub(crate) struct Fragment {
 }
 
 impl Fragment {
-    /// Appends the fragment to `slices`: its header, then every frame's own bytes. `sequence` counts
-    /// fragments from 1. Returns the header's length: the frames of the first run begin there, those of
-    /// each further run after [`Run::bytes`] of the one before.
+    /// Appends the whole fragment to `slices`: its header, then every frame's own bytes. Returns the
+    /// header's length.
     pub(crate) fn append_to(self, sequence: u32, slices: &mut Vec<Bytes>) -> u64 {
         let header = self.header(sequence);
         let header_len = header.len() as u64;
-        slices.reserve(1 + self.runs.iter().map(|run| run.data.len()).sum::<usize>());
+        slices.append(&mut self.into_slices(header));
+        header_len
+    }
+
+    /// The whole fragment as slices: `header`, which [`Self::header`] made, then every frame's own bytes.
+    /// The frames of the first run begin after the header, those of each further run after
+    /// [`Run::bytes`] of the one before.
+    pub(crate) fn into_slices(self, header: Bytes) -> Vec<Bytes> {
+        let mut slices = Vec::with_capacity(1 + self.runs.iter().map(|run| run.data.len()).sum::<usize>());
         slices.push(header);
         for run in self.runs {
             slices.extend(run.data);
         }
-        header_len
+        slices
     }
 
-    /// What comes before the frames' bytes.
+    /// What comes before the frames' bytes. `sequence` counts fragments from 1.
     ///
     /// ```text
     /// moof

@@ -83,17 +83,17 @@ impl TrackIndex {
     }
 
     /// Their durations together, in ticks.
-    pub(crate) fn duration(&self) -> u64 {
+    pub(super) fn duration(&self) -> u64 {
         self.duration
     }
 
     /// The decoding time of the first, in ticks since the origin.
-    pub(crate) fn first_dts(&self) -> u64 {
+    pub(super) fn first_dts(&self) -> u64 {
         self.first_dts
     }
 
     /// From the first frame's decoding to its presentation, in ticks.
-    pub(crate) fn first_composition(&self) -> i32 {
+    pub(super) fn first_composition(&self) -> i32 {
         self.first_composition
     }
 
@@ -107,13 +107,25 @@ impl TrackIndex {
         i64::from(self.lowest_composition.min(0)).abs()
     }
 
-    /// From the first decoding time to the last one, in ticks.
-    pub(crate) fn decoding_span(&self) -> u64 {
-        let last = self.durations.runs().last().map_or(0, |(_, duration)| duration);
-        self.duration.saturating_sub(u64::try_from(last).unwrap_or(0))
+    /// How many times from one frame's decoding to the next there are, and their sum in ticks; those
+    /// longer than `pause` do not count.
+    pub(crate) fn intervals(&self, pause: u64) -> (u64, u64) {
+        let (mut count, mut sum) = (0, 0u64);
+        let mut left = self.samples.saturating_sub(1);
+        for (run, duration) in self.durations.runs() {
+            let run = run.min(left);
+            left -= run;
+            let duration = u64::try_from(duration).unwrap_or(0);
+            if duration <= pause {
+                count += run;
+                sum = sum.saturating_add(run.saturating_mul(duration));
+            }
+        }
+        (count, sum)
     }
 
     /// Bytes of memory in use.
+    #[cfg(test)]
     pub(crate) fn memory(&self) -> usize {
         let runs = [&self.durations, &self.compositions, &self.chunk_lengths];
         let numbers = [&self.sizes, &self.syncs, &self.chunks];

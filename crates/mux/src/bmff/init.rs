@@ -25,6 +25,13 @@ impl Brands {
     /// A finished MP4.
     pub(crate) const FINISHED: Self = Self { major: *b"isom", minor: 512, compatible: &[*b"isom", *b"iso2", *b"mp41"] };
 
+    /// The whole box.
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let mut writer = BoxWriter::with_capacity(32);
+        self.write(&mut writer);
+        writer.into_bytes()
+    }
+
     /// `ftyp  major_brand:4 minor_version:u32 compatible_brands:4...`
     pub(crate) fn write(&self, writer: &mut BoxWriter) {
         writer.boxed(b"ftyp", |w| {

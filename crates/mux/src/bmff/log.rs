@@ -41,6 +41,7 @@ impl NumberLog {
     }
 
     /// Bytes of memory in use.
+    #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         self.blocks.iter().map(Vec::capacity).sum()
     }
@@ -86,6 +87,7 @@ impl RunLog {
     }
 
     /// Bytes of memory in use.
+    #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         self.closed.memory()
     }

@@ -178,8 +178,7 @@ fn the_header_of_a_fragment_is_exact() {
     let mut fragmenter = Fragmenter::new(&both(), Origin::At(MediaTime::ZERO), LIMITS);
     assert!(frames.iter().all(|frame| fragmenter.push(frame).is_none()));
     let fragment = fragmenter.finish(None).unwrap();
-    let mut slices = Vec::new();
-    let header_len = fragment.append_to(7, &mut slices);
+    let slices = fragment.clone().into_slices(fragment.header(7));
     #[rustfmt::skip]
     let expected: Vec<u32> = vec![
         208, u32::from_be_bytes(*b"moof"),
@@ -196,6 +195,6 @@ fn the_header_of_a_fragment_is_exact() {
     ];
     let words: Vec<u32> = slices[0].chunks(4).map(|word| u32::from_be_bytes(word.try_into().unwrap())).collect();
     assert_eq!(words, expected);
-    assert_eq!(header_len, 216);
+    assert_eq!(slices[0].len(), 216);
     assert_eq!(slices.len(), 1 + 5);
 }

@@ -1,0 +1,246 @@
+//! Completing a file that a crash left.
+//!
+//! Procedure, the same for every state the file can be in (growing, prepared, finished but not
+//! renamed, finished):
+//! 1. Read the head. `ftyp` tells whether the file has been flipped; the body of the first `moov` and
+//!    the header of the first `free` are intact either way.
+//! 2. Walk the fragments from the first one on, reading each `moof` (never media), and make the index
+//!    again. In a flipped file they lie within the large `mdat`. Frames that reach past the end of the
+//!    file are left out; every whole frame of a fragment whose `mdat` is torn is kept. What is not a
+//!    whole fragment ends the walk.
+//! 3. Unless the file is already whole: cut it after the last whole frame, make a torn `mdat` end
+//!    there, and complete it as the muxer would have.
+//!
+//! Doing this again after any part of it gives the same file: cutting keeps exactly the frames that
+//! were whole, nothing that is appended can be taken for one, and the index depends on nothing else.
+
+use bytes::Bytes;
+use livetape_media::WallTime;
+
+use super::layout::{Completed, FTYP_LEN, Head, Place};
+use super::summary::summary;
+use crate::bmff::{BoxHeader, Brands, InitSection, Movie, ReadRun, TrackEntry, TrackIndex, progressive, read_fragment};
+use crate::{FileName, Files, Op, ReadAt, Salvage, SalvageError, Summary};
+
+/// The `moov` of a growing file is far smaller than this.
+const INIT_LIMIT: u64 = 1 << 20;
+/// No `moof` comes near this: it would describe a million frames.
+const MOOF_LIMIT: u64 = 16 << 20;
+/// What is read of a fragment at once: enough for the `moof` of an ordinary one.
+const WINDOW: u64 = 4096;
+
+/// Finds out what of the recording is whole.
+pub(crate) fn salvage(files: &dyn Files) -> Result<Salvage, SalvageError> {
+    let file = FileName::mp4();
+    let list = files.list().map_err(SalvageError::List)?;
+    let Some((_, growing)) = list.into_iter().find(|(name, _)| *name == file) else { return Ok(Salvage::Empty) };
+    let source = files.open(&file).map_err(|source| SalvageError::Read { file: file.clone(), source })?;
+    let reader = FileReader { file: &file, source: source.as_ref() };
+    let Some(mut torn) = Torn::read_head(&reader)? else { return Ok(Salvage::Empty) };
+    torn.read_fragments(&reader)?;
+    torn.complete(&reader, growing)
+}
+
+/// Reads a file, naming it in errors.
+struct FileReader<'a> {
+    file: &'a FileName,
+    source: &'a dyn ReadAt,
+}
+
+impl FileReader<'_> {
+    fn len(&self) -> u64 {
+        self.source.len()
+    }
+
+    /// Makes `buffer` the bytes from `at` on, at most `len` of them, fewer at the end of the file.
+    fn read(&self, at: u64, len: u64, buffer: &mut Vec<u8>) -> Result<(), SalvageError> {
+        let len = len.min(self.len().saturating_sub(at));
+        buffer.clear();
+        buffer.resize(usize::try_from(len).unwrap_or(0), 0);
+        let result = self.source.read_exact_at(at, buffer);
+        result.map_err(|source| SalvageError::Read { file: self.file.clone(), source })
+    }
+
+    fn damaged(&self, at: u64, problem: &str) -> SalvageError {
+        SalvageError::Damaged { file: self.file.clone(), at, problem: problem.to_owned() }
+    }
+}
+
+/// What of a file has been understood.
+struct Torn {
+    flipped: bool,
+    head: Head,
+    init: InitSection,
+    indexes: Vec<TrackIndex>,
+    /// Where the last whole frame, or the `mdat` that holds it, ends.
+    media_end: u64,
+    /// Where the header of a torn `mdat` stands of which some frames are kept.
+    torn_mdat: Option<u64>,
+    /// Bytes of the index that stands after the media, when it is whole.
+    index_at_end: Option<u64>,
+    /// Bytes of media at the end of the file that are not whole.
+    cut_bytes: u64,
+}
+
+impl Torn {
+    /// Reads the boxes before the media; `None` when they are not all there yet.
+    fn read_head(reader: &FileReader<'_>) -> Result<Option<Self>, SalvageError> {
+        let mut buffer = Vec::new();
+        reader.read(0, FTYP_LEN + 8 + INIT_LIMIT, &mut buffer)?;
+        let bytes = Bytes::from(buffer);
+        let ftyp_len = FTYP_LEN as usize;
+        let (Some(ftyp), Some(second)) = (bytes.get(..ftyp_len), bytes.get(ftyp_len..).and_then(BoxHeader::parse))
+        else {
+            return Ok(None);
+        };
+        let (growing, finished) = (Brands::RECORDING.to_bytes(), Brands::FINISHED.to_bytes());
+        let flipped = match &second.kind {
+            b"moov" if ftyp == growing => false,
+            b"free" if ftyp == finished => true,
+            _ => return Err(reader.damaged(0, "it does not begin as a recording does")),
+        };
+        let second_len = second.size.unwrap_or(0);
+        if !flipped && second_len > INIT_LIMIT {
+            return Err(reader.damaged(FTYP_LEN, "the size of its first index is impossible"));
+        }
+        if bytes.len() as u64 <= FTYP_LEN + second_len && !flipped {
+            return Ok(None);
+        }
+        let Some(init) = InitSection::parse(&bytes.slice(ftyp_len + 8..)) else {
+            return Err(reader.damaged(FTYP_LEN, "its first index cannot be read"));
+        };
+        if !flipped && init.len != second_len {
+            return Err(reader.damaged(FTYP_LEN, "its first index has the wrong size"));
+        }
+        let free_at = FTYP_LEN + init.len;
+        let free = usize::try_from(free_at).ok().and_then(|at| bytes.get(at..));
+        let Some(free) = free.filter(|free| free.len() >= 8) else { return Ok(None) };
+        let free_len = match BoxHeader::parse(free) {
+            Some(BoxHeader { kind, size: Some(size), header_len: 8 }) if &kind == b"free" && size >= 24 => size,
+            _ => return Err(reader.damaged(free_at, "the room for its index is not there")),
+        };
+        let head = Head { moov_len: init.len, free_len };
+        let media_end = head.media_start();
+        if reader.len() <= media_end {
+            return Ok(None);
+        }
+        let indexes = init.tracks.iter().map(|_| TrackIndex::default()).collect();
+        Ok(Some(Self { flipped, head, init, indexes, media_end, torn_mdat: None, index_at_end: None, cut_bytes: 0 }))
+    }
+
+    /// Walks the fragments to the end of the file or of what is whole.
+    fn read_fragments(&mut self, reader: &FileReader<'_>) -> Result<(), SalvageError> {
+        let mut window = Vec::new();
+        let mut runs = Vec::new();
+        let mut at = self.media_end;
+        loop {
+            reader.read(at, WINDOW, &mut window)?;
+            let Some(BoxHeader { kind, size: Some(size), header_len }) = BoxHeader::parse(&window) else { break };
+            match &kind {
+                b"moof" if size <= MOOF_LIMIT => {}
+                b"moov" => {
+                    self.index_at_end = Some(size).filter(|size| at.checked_add(*size) == Some(reader.len()));
+                    return Ok(());
+                }
+                _ => break,
+            }
+            let wanted = size + BoxHeader::MAX_LEN as u64;
+            if wanted > WINDOW {
+                reader.read(at, wanted, &mut window)?;
+            }
+            let (Some(body), Some(after)) =
+                (window.get(header_len as usize..size as usize), window.get(size as usize..))
+            else {
+                break;
+            };
+            let (Some(count), Some(mdat)) = (read_fragment(body, &mut runs), BoxHeader::parse(after)) else { break };
+            // A fragment's own mdat always has a 32-bit size.
+            let BoxHeader { kind: [b'm', b'd', b'a', b't'], size: Some(mdat_size), header_len: 8 } = mdat else {
+                break;
+            };
+            let data_start = at + size + mdat.header_len;
+            let Some(end) = (at + size).checked_add(mdat_size) else { break };
+            let whole_until = end.min(reader.len());
+            for run in runs.iter().take(count) {
+                self.keep(run, at, data_start, whole_until);
+            }
+            if end > reader.len() {
+                self.torn_mdat = Some(at + size).filter(|mdat_at| self.media_end > *mdat_at);
+                break;
+            }
+            self.media_end = end;
+            at = end;
+        }
+        self.cut_bytes = reader.len().saturating_sub(self.media_end);
+        Ok(())
+    }
+
+    /// Takes the frames of `run`, of the fragment at `moof_at`, that lie between `from` and `until`.
+    fn keep(&mut self, run: &ReadRun, moof_at: u64, from: u64, until: u64) {
+        let Some(track) = self.init.tracks.iter().position(|track| track.number == run.number) else { return };
+        let Some(index) = self.indexes.get_mut(track) else { return };
+        let start = moof_at.saturating_add(run.offset);
+        if start < from {
+            return;
+        }
+        let mut end = start;
+        let whole = run.samples.iter().take_while(|sample| {
+            let sample_end = end.saturating_add(u64::from(sample.size));
+            let fits = sample_end <= until;
+            if fits {
+                end = sample_end;
+            }
+            fits
+        });
+        let count = whole.count();
+        if let Some(samples) = run.samples.get(..count).filter(|samples| !samples.is_empty()) {
+            index.push_samples(start, run.dts, samples);
+            self.media_end = self.media_end.max(end);
+        }
+    }
+
+    fn complete(self, reader: &FileReader<'_>, growing: bool) -> Result<Salvage, SalvageError> {
+        let tracks: Vec<(&TrackEntry, &TrackIndex)> =
+            self.init.tracks.iter().zip(&self.indexes).filter(|(_, index)| index.samples() > 0).collect();
+        if tracks.is_empty() {
+            return Ok(Salvage::Empty);
+        }
+        let (wall_start, zero): (WallTime, _) = (self.init.wall_start, self.init.zero);
+        let movie = Movie::of(&tracks);
+        let index = progressive(&movie, &tracks, wall_start, zero);
+        let describe = |completed| -> Summary { summary(&tracks, &movie, zero, completed) };
+
+        if self.flipped && self.index_stands(reader, &index)? {
+            let completed =
+                Completed { size_bytes: reader.len(), index_at_end: self.head.place(index.len() as u64) == Place::End };
+            let ops = if growing { vec![Op::Finish { file: reader.file.clone() }] } else { Vec::new() };
+            return Ok(Salvage::Complete { ops, summary: describe(completed), cut_bytes: 0 });
+        }
+        if !growing {
+            return Err(reader.damaged(FTYP_LEN, "it bears its final name but is not finished"));
+        }
+        let mut ops = Vec::new();
+        if reader.len() > self.media_end {
+            ops.push(Op::Truncate { file: reader.file.clone(), len: self.media_end });
+        }
+        if let Some(mdat_at) = self.torn_mdat {
+            let size = u32::try_from(self.media_end - mdat_at).unwrap_or(u32::MAX);
+            let data = Bytes::copy_from_slice(&size.to_be_bytes());
+            ops.push(Op::Patch { file: reader.file.clone(), offset: mdat_at, data });
+        }
+        let completed = self.head.complete(reader.file, self.media_end, index, &mut ops);
+        Ok(Salvage::Complete { ops, summary: describe(completed), cut_bytes: self.cut_bytes })
+    }
+
+    /// Whether the flipped file already has its index, where it belongs and as long as it must be.
+    fn index_stands(&self, reader: &FileReader<'_>, index: &[u8]) -> Result<bool, SalvageError> {
+        match self.head.place(index.len() as u64) {
+            Place::Front { at, .. } => {
+                let mut header = Vec::new();
+                reader.read(at, 8, &mut header)?;
+                Ok(self.cut_bytes == 0 && self.index_at_end.is_none() && index.starts_with(&header))
+            }
+            Place::End => Ok(self.index_at_end == Some(index.len() as u64)),
+        }
+    }
+}
