@@ -1,0 +1,236 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Config, ConfigError, Flag, ListenAddress, Loaded, LogSettings, Secret, Sources};
+use crate::{demo, healthcheck, receive, serve, signals};
+
+/// The exit code for a command line or a configuration that is wrong.
+const EXIT_USAGE: u8 = 2;
+
+#[derive(Debug, Parser)]
+#[command(name = "livetape", version, about = "Records live streams: RTMP in; MP4, HLS and FLV recordings out.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the recorder.
+    Serve(ServeArgs),
+    /// Check a configuration file; errors point at the line.
+    Check(CheckArgs),
+    /// Run the recorder, push a bundled sample to it, and show what happens.
+    Demo(DemoArgs),
+    /// Receive webhooks, verify their signatures and print them.
+    Receive(ReceiveArgs),
+    /// Ask a running recorder whether it is healthy; for containers.
+    Healthcheck(ServeArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+struct ServeArgs {
+    /// The configuration file (TOML). Without one, the defaults and the environment hold.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory (node.data).
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where encoders push to (rtmp.listen), such as 127.0.0.1:1935 or :1935.
+    #[arg(long, value_name = "ADDR")]
+    rtmp: Option<String>,
+    /// Where the API listens (http.listen), such as 127.0.0.1:8080.
+    #[arg(long, value_name = "ADDR")]
+    http: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// The configuration file.
+    file: PathBuf,
+    /// Also print the settings in force, secrets masked.
+    #[arg(long)]
+    print: bool,
+}
+
+#[derive(Debug, Args)]
+struct DemoArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
+    /// Stop after the sample instead of serving on.
+    #[arg(long)]
+    exit: bool,
+}
+
+#[derive(Debug, Args)]
+struct ReceiveArgs {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9000")]
+    listen: String,
+    /// The webhook's secret (whsec_...). Better in the variable LIVETAPE_WEBHOOK_SECRET or in a file.
+    #[arg(long, conflicts_with = "secret_file")]
+    secret: Option<String>,
+    /// A file that holds the secret.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// Print bodies as they came, one JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs what the command line asks for.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Printing can only fail when nobody listens.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let result = match cli.command {
+        None => {
+            let _ = Cli::command().print_help();
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Serve(args)) => args.load().and_then(|loaded| run_serve(loaded, None)),
+        Some(Command::Check(args)) => check(&args),
+        Some(Command::Demo(args)) => run_demo(args),
+        Some(Command::Receive(args)) => run_receive(&args),
+        Some(Command::Healthcheck(args)) => args.load().and_then(|loaded| run_healthcheck(&loaded.config)),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        let wrong_configuration = error.downcast_ref::<ConfigError>().is_some();
+        ExitCode::from(if wrong_configuration { EXIT_USAGE } else { 1 })
+    })
+}
+
+impl ServeArgs {
+    fn flags(&self) -> Result<Vec<Flag>, anyhow::Error> {
+        let mut flags = Vec::new();
+        if let Some(data) = &self.data {
+            let value = data.to_str().ok_or_else(|| anyhow::anyhow!("--data: the path is not UTF-8"))?.to_owned();
+            flags.push(Flag { flag: "--data", setting: "node.data", value });
+        }
+        if let Some(value) = &self.rtmp {
+            flags.push(Flag { flag: "--rtmp", setting: "rtmp.listen", value: value.clone() });
+        }
+        if let Some(value) = &self.http {
+            flags.push(Flag { flag: "--http", setting: "http.listen", value: value.clone() });
+        }
+        Ok(flags)
+    }
+
+    fn load(&self) -> Result<Loaded, anyhow::Error> {
+        Ok(config::load(&Sources { file: self.config.clone(), environment: environment(), flags: self.flags()? })?)
+    }
+}
+
+fn environment() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, anyhow::Error> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+fn run_serve(loaded: Loaded, demo: Option<demo::Demo>) -> Result<ExitCode, anyhow::Error> {
+    crate::log::init(&loaded.config.log);
+    for warning in &loaded.warnings {
+        tracing::warn!("configuration: {}", warning.to_string().lines().next().unwrap_or_default());
+    }
+    let runtime = runtime()?;
+    runtime.block_on(serve::run(loaded.config, demo))?;
+    // A blocking call that hangs on a dead disk must not keep a stopped process alive.
+    runtime.shutdown_background();
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_demo(args: DemoArgs) -> Result<ExitCode, anyhow::Error> {
+    let mut loaded = args.serve.load()?;
+    let free = |setting: &mut ListenAddress, given: bool| {
+        let fallback = (!given && !demo::is_free(*setting)).then_some(*setting);
+        if fallback.is_some() {
+            *setting = setting.with_port(0);
+        }
+        fallback
+    };
+    for taken in [
+        free(&mut loaded.config.rtmp.listen, args.serve.rtmp.is_some()),
+        free(&mut loaded.config.http.listen, args.serve.http.is_some()),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        println!("{taken} is taken by another program; using a free port instead.");
+    }
+    // What happens is shown anyway.
+    if loaded.config.log == LogSettings::default() {
+        loaded.config.log.level = "warn".to_owned();
+    }
+    run_serve(loaded, Some(demo::Demo { exit_when_done: args.exit }))
+}
+
+fn check(args: &CheckArgs) -> Result<ExitCode, anyhow::Error> {
+    let sources = Sources { file: Some(args.file.clone()), environment: environment(), flags: Vec::new() };
+    let loaded = config::load(&sources)?;
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    if args.print {
+        print!("{}", loaded.config.to_masked_toml());
+    } else {
+        println!("{} is valid", args.file.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_receive(args: &ReceiveArgs) -> Result<ExitCode, anyhow::Error> {
+    let secret = match (&args.secret, &args.secret_file) {
+        (Some(secret), _) => Secret::new(secret),
+        (None, Some(path)) => Secret::new(&read_to_string(path)?),
+        (None, None) => match std::env::var("LIVETAPE_WEBHOOK_SECRET") {
+            Ok(secret) => Secret::new(&secret),
+            Err(_) => anyhow::bail!("name the secret: --secret-file FILE, or the variable LIVETAPE_WEBHOOK_SECRET"),
+        },
+    };
+    let address: ListenAddress = args.listen.parse()?;
+    runtime()?.block_on(async {
+        let listener = serve::listen(address)?;
+        let shutdown = CancellationToken::new();
+        let stop = shutdown.clone();
+        let signals = tokio::spawn(async move {
+            signals::Signals::install()?.next().await;
+            stop.cancel();
+            Ok::<(), std::io::Error>(())
+        });
+        receive::run(listener, &secret, args.json, shutdown).await?;
+        signals.abort();
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn read_to_string(path: &Path) -> Result<String, anyhow::Error> {
+    std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("cannot read {}: {error}", path.display()))
+}
+
+fn run_healthcheck(config: &Config) -> Result<ExitCode, anyhow::Error> {
+    let candidates = config.http.listen.candidates();
+    let Some(mut address) = candidates.last().copied() else { anyhow::bail!("no address to ask") };
+    if address.ip().is_unspecified() {
+        let loopback: IpAddr =
+            if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+        address = SocketAddr::new(loopback, address.port());
+    }
+    let answer = healthcheck::ask(address)?;
+    println!("{answer}");
+    Ok(ExitCode::SUCCESS)
+}

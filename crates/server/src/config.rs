@@ -1,0 +1,185 @@
+//! The configuration: every setting, its default, and where its value comes from.
+//!
+//! Contract: a value comes from the defaults, then the file, then the environment
+//! (`LIVETAPE__SECTION__KEY`), then the command line; the later one wins. An unknown name is an
+//! error, and so is a value out of range; each says at which line and column of the file, in which
+//! variable or by which flag. An empty text or path means "not set". Secrets are never shown.
+//!
+//! `docs/livetape.toml` is the reference: every setting with its default; a test holds it and
+//! `docs/configuration.md` against the types here.
+
+mod address;
+mod check;
+mod http;
+mod log;
+mod merge;
+mod period;
+mod problem;
+mod record;
+mod rtmp;
+mod secret;
+mod size;
+mod store;
+mod webhook;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use address::{HttpUrl, HttpUrlError, ListenAddress, ListenAddressError};
+pub use http::HttpSettings;
+pub use log::{LogFormat, LogSettings};
+pub use merge::{Flag, Sources};
+pub use period::{Period, PeriodError};
+pub use problem::{ConfigError, Place, Problem};
+pub use record::{FormatName, NameSetting, RecordSettings, SegmentKind};
+pub use rtmp::{OnConflict, RtmpSettings};
+pub use secret::Secret;
+pub use size::{ByteSize, ByteSizeError};
+pub use store::{StoreKind, StoreSettings};
+pub use webhook::{EVENT_TYPES, Webhook};
+
+/// Every setting.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// This node.
+    pub node: NodeSettings,
+    /// The RTMP side.
+    pub rtmp: RtmpSettings,
+    /// The HTTP side.
+    pub http: HttpSettings,
+    /// Recordings.
+    pub record: RecordSettings,
+    /// The store.
+    pub store: StoreSettings,
+    /// Who is told of events.
+    pub webhooks: Vec<Webhook>,
+    /// The log.
+    pub log: LogSettings,
+    /// Stopping.
+    pub shutdown: ShutdownSettings,
+}
+
+/// The settings of this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeSettings {
+    /// The data directory: the index, the spool, and the directory store unless it is elsewhere.
+    pub data: PathBuf,
+}
+
+impl Default for NodeSettings {
+    fn default() -> Self {
+        Self { data: PathBuf::from("./data") }
+    }
+}
+
+/// The settings of stopping.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShutdownSettings {
+    /// How long finishing recordings, uploads and events may take after SIGTERM. What is left is
+    /// completed at the next start.
+    pub timeout: Period,
+}
+
+impl Default for ShutdownSettings {
+    fn default() -> Self {
+        Self { timeout: Period::from_secs(30) }
+    }
+}
+
+/// A configuration that has been found good.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The settings in force, secrets read from their files.
+    pub config: Config,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads, merges and checks the configuration.
+///
+/// # Errors
+/// Everything that is wrong with it, each problem with its place.
+pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
+    let mut merged = merge::merge(sources)?;
+    let mut problems = Vec::new();
+    read_secret_files(&mut merged.config, &mut problems);
+    for webhook in merged.config.webhooks.iter_mut().filter(|webhook| webhook.name.is_empty()) {
+        webhook.name = webhook.url.host_as_name();
+    }
+    let mut warnings = Vec::new();
+    check::check(&merged.config, &mut problems, &mut warnings);
+    let locate = |(setting, message): (String, String)| Problem { place: merged.place(&setting), message };
+    if problems.is_empty() {
+        let warnings = warnings.into_iter().map(locate).collect();
+        return Ok(Loaded { config: merged.config, warnings });
+    }
+    Err(ConfigError::Invalid(problems.into_iter().map(locate).collect()))
+}
+
+/// A setting's path (`http.token`, `webhooks.0.url`) and what is to be said of it.
+type Finding = (String, String);
+
+impl Config {
+    /// The settings in force as TOML, secrets masked.
+    pub fn to_masked_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_else(|error| format!("# cannot be shown: {error}\n"))
+    }
+
+    /// Where the directory store keeps objects.
+    pub fn store_path(&self) -> PathBuf {
+        if self.store.path.as_os_str().is_empty() { self.node.data.join("media") } else { self.store.path.clone() }
+    }
+}
+
+fn read_secret_files(config: &mut Config, problems: &mut Vec<Finding>) {
+    let http = &mut config.http;
+    http.tokens.clear();
+    if !http.token.is_empty() {
+        http.tokens.push(http.token.clone());
+    }
+    if let Some(text) = read_secret_file(&http.token_file, "http.token_file", problems) {
+        let before = http.tokens.len();
+        http.tokens.extend(text.lines().map(Secret::new).filter(|token| !token.is_empty()));
+        if http.tokens.len() == before {
+            problems.push(("http.token_file".to_owned(), "the file holds no token".to_owned()));
+        }
+    }
+    for (index, webhook) in config.webhooks.iter_mut().enumerate() {
+        let setting = format!("webhooks.{index}.secret_file");
+        if let Some(text) = read_secret_file(&webhook.secret_file, &setting, problems) {
+            if webhook.secret.is_empty() {
+                webhook.secret = Secret::new(&text);
+            } else {
+                problems.push((setting, "set either secret or secret_file, not both".to_owned()));
+            }
+        }
+    }
+}
+
+/// The contents of a secret's file, when one is set.
+fn read_secret_file(path: &Path, setting: &str, problems: &mut Vec<Finding>) -> Option<String> {
+    const MAX_BYTES: u64 = 64 << 10;
+    if path.as_os_str().is_empty() {
+        return None;
+    }
+    let read = || match fs::metadata(path)? {
+        metadata if !metadata.is_file() => Err(std::io::Error::other("it is not a file")),
+        metadata if metadata.len() > MAX_BYTES => Err(std::io::Error::other("it is too large for a secret")),
+        _ => fs::read_to_string(path),
+    };
+    match read() {
+        Ok(text) => Some(text),
+        Err(error) => {
+            problems.push((setting.to_owned(), format!("cannot read {}: {error}", path.display())));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

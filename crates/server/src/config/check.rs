@@ -1,0 +1,220 @@
+//! What types cannot say: ranges, and settings that must agree.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use livetape_finalize::signature;
+use livetape_finalize::webhook::ReceiverUrl;
+use livetape_media::Format;
+
+use super::{ByteSize, Config, Finding, Period, Webhook, webhook::EVENT_TYPES};
+
+const SECOND: Period = Period::from_secs(1);
+const MINUTE: Period = Period::from_mins(1);
+const HOUR: Period = Period::from_mins(60);
+const DAY: Period = Period::from_mins(24 * 60);
+
+/// Appends what is wrong with `config`, and what is allowed but probably not meant.
+pub(super) fn check(config: &Config, problems: &mut Vec<Finding>, warnings: &mut Vec<Finding>) {
+    let mut findings = Findings { problems, warnings };
+    node(config, &mut findings);
+    rtmp(config, &mut findings);
+    http(config, &mut findings);
+    record(config, &mut findings);
+    findings.count("store.max_uploads", config.store.max_uploads, 1..=256);
+    let mut names = BTreeSet::new();
+    for (index, webhook) in config.webhooks.iter().enumerate() {
+        self::webhook(index, webhook, &mut names, &mut findings);
+    }
+    log(config, &mut findings);
+    findings.period("shutdown.timeout", config.shutdown.timeout, SECOND..=DAY);
+}
+
+struct Findings<'a> {
+    problems: &'a mut Vec<Finding>,
+    warnings: &'a mut Vec<Finding>,
+}
+
+impl Findings<'_> {
+    fn problem(&mut self, setting: impl Into<String>, message: impl Into<String>) {
+        self.problems.push((setting.into(), message.into()));
+    }
+
+    fn warning(&mut self, setting: impl Into<String>, message: impl Into<String>) {
+        self.warnings.push((setting.into(), message.into()));
+    }
+
+    fn period(&mut self, setting: &str, value: Period, allowed: RangeInclusive<Period>) {
+        if !allowed.contains(&value) {
+            let (min, max) = allowed.into_inner();
+            self.problem(setting, format!("{value} is out of range; it must be between {min} and {max}"));
+        }
+    }
+
+    fn size(&mut self, setting: &str, value: ByteSize, allowed: RangeInclusive<ByteSize>) {
+        if !allowed.contains(&value) {
+            let (min, max) = allowed.into_inner();
+            self.problem(setting, format!("{value} is out of range; it must be between {min} and {max}"));
+        }
+    }
+
+    fn count(&mut self, setting: &str, value: u32, allowed: RangeInclusive<u32>) {
+        if !allowed.contains(&value) {
+            let (min, max) = allowed.into_inner();
+            self.problem(setting, format!("{value} is out of range; it must be between {min} and {max}"));
+        }
+    }
+}
+
+fn node(config: &Config, findings: &mut Findings<'_>) {
+    if config.node.data.as_os_str().is_empty() {
+        findings.problem("node.data", "the data directory must be named");
+    }
+}
+
+fn rtmp(config: &Config, findings: &mut Findings<'_>) {
+    let rtmp = &config.rtmp;
+    findings.count("rtmp.max_connections", rtmp.max_connections, 1..=100_000);
+    findings.count("rtmp.max_connections_per_address", rtmp.max_connections_per_address, 1..=100_000);
+    findings.period("rtmp.handshake_timeout", rtmp.handshake_timeout, SECOND..=MINUTE);
+    findings.period("rtmp.publish_timeout", rtmp.publish_timeout, SECOND..=HOUR);
+    findings.period("rtmp.idle_timeout", rtmp.idle_timeout, SECOND..=HOUR);
+    findings.size("rtmp.max_message_size", rtmp.max_message_size, ByteSize::from_bytes(64 << 10)..=LARGEST_MESSAGE);
+    let memory = "rtmp.max_connection_memory";
+    findings.size(memory, rtmp.max_connection_memory, ByteSize::from_bytes(64 << 10)..=ByteSize::from_mib(1024));
+    if rtmp.max_connection_memory < rtmp.max_message_size {
+        findings.problem(
+            memory,
+            format!(
+                "{} is less than one message, rtmp.max_message_size = {}",
+                rtmp.max_connection_memory, rtmp.max_message_size
+            ),
+        );
+    }
+    findings.count("rtmp.max_chunk_streams", rtmp.max_chunk_streams, 4..=65_536);
+}
+
+/// A message's length is a number of 24 bits.
+const LARGEST_MESSAGE: ByteSize = ByteSize::from_mib(16);
+
+fn http(config: &Config, findings: &mut Findings<'_>) {
+    let http = &config.http;
+    if !http.listen.is_loopback() && http.tokens.is_empty() {
+        findings.problem(
+            "http.listen",
+            format!(
+                "{} can be reached from other machines and no token is set; set http.token or http.token_file, or listen on 127.0.0.1",
+                http.listen
+            ),
+        );
+    }
+    let from = if http.token.is_empty() { "http.token_file" } else { "http.token" };
+    if http.tokens.iter().any(|token| !token.reveal().bytes().all(|byte| byte.is_ascii_graphic())) {
+        findings.problem(from, "a token must be of visible ASCII characters without spaces");
+    }
+    if http.tokens.iter().any(|token| token.reveal().len() < 16) {
+        findings.warning(
+            from,
+            "a token of less than 16 characters can be guessed; `openssl rand -hex 24` makes a good one",
+        );
+    }
+    if http.public_base_url.query().is_some() {
+        findings.problem("http.public_base_url", "the URL must not have a query");
+    }
+    findings.count("http.max_connections", http.max_connections, 1..=100_000);
+    findings.period("http.request_timeout", http.request_timeout, SECOND..=HOUR);
+}
+
+fn record(config: &Config, findings: &mut Findings<'_>) {
+    let record = &config.record;
+    if record.formats.is_empty() {
+        findings.problem("record.formats", "name at least one of mp4, hls and flv");
+    }
+    for (setting, format, usual_min, max) in [
+        ("record.mp4_max_duration", Format::Mp4, MINUTE, Period::from_mins(12 * 60)),
+        ("record.flv_max_duration", Format::Flv, MINUTE, Period::from_mins(12 * 60)),
+        ("record.hls_max_duration", Format::Hls, Period::from_mins(10), Period::from_mins(7 * 24 * 60)),
+    ] {
+        let value = match format {
+            Format::Mp4 => record.mp4_max_duration,
+            Format::Flv => record.flv_max_duration,
+            Format::Hls => record.hls_max_duration,
+        };
+        findings.period(setting, value, SECOND..=max);
+        if (SECOND..usual_min).contains(&value) {
+            findings
+                .warning(setting, format!("{value} makes very many small recordings; {usual_min} or more is usual"));
+        }
+    }
+    findings.period("record.min_duration", record.min_duration, Period::from_millis(0)..=HOUR);
+    findings.period("record.segment_duration", record.segment_duration, Period::from_secs(2)..=Period::from_secs(30));
+    findings.period(
+        "record.fragment_duration",
+        record.fragment_duration,
+        Period::from_millis(100)..=Period::from_secs(10),
+    );
+    if (Period::from_millis(500)..=Period::from_secs(10)).contains(&record.fragment_duration) {
+        let value = record.fragment_duration;
+        findings.warning(
+            "record.fragment_duration",
+            format!("the death of the process can cost more than {value} of media"),
+        );
+    }
+    let fragment = ByteSize::from_bytes(64 << 10)..=ByteSize::from_mib(64);
+    findings.size("record.fragment_max_size", record.fragment_max_size, fragment);
+    findings.period("record.track_wait", record.track_wait, Period::from_millis(0)..=Period::from_secs(10));
+    let held = ByteSize::from_mib(1)..=ByteSize::from_mib(1024);
+    findings.size("record.max_held_size", record.max_held_size, held);
+    findings.period("record.sync_interval", record.sync_interval, Period::from_millis(100)..=Period::from_mins(5));
+}
+
+fn log(config: &Config, findings: &mut Findings<'_>) {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let level = &config.log.level;
+    // A lone word that is no level would be read as the name of a module, and silence all others.
+    let lone = level
+        .split(',')
+        .map(str::trim)
+        .find(|part| !part.contains('=') && !LEVELS.contains(&part.to_ascii_lowercase().as_str()));
+    if let Some(word) = lone {
+        findings.problem("log.level", format!("'{word}' is not a level; the levels are {}", LEVELS.join(", ")));
+    } else if let Err(error) = tracing_subscriber::EnvFilter::try_new(level) {
+        findings.problem("log.level", error.to_string());
+    }
+}
+
+fn webhook<'a>(index: usize, webhook: &'a Webhook, names: &mut BTreeSet<&'a str>, findings: &mut Findings<'_>) {
+    let setting = |key: &str| format!("webhooks.{index}.{key}");
+    let name_is_good = |name: &str| {
+        !name.is_empty()
+            && name.len() <= 64
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    if webhook.url.is_empty() {
+        // Its name would be missing too, and that is not worth saying.
+    } else if !name_is_good(&webhook.name) {
+        findings.problem(setting("name"), "a webhook's name must be 1 to 64 letters, digits, '-' and '_'");
+    } else if !names.insert(&webhook.name) {
+        let message = format!("two webhooks are called '{}'; give each a name of its own", webhook.name);
+        findings.problem(setting("name"), message);
+    }
+    if webhook.url.is_empty() {
+        findings.problem(setting("url"), "a webhook needs a url");
+    } else if let Err(error) = webhook.url.reveal().parse::<ReceiverUrl>() {
+        findings.problem(setting("url"), error.to_string());
+    }
+    if webhook.secret.is_empty() {
+        findings.problem(setting("secret"), format!("a webhook needs a secret; {MAKE_A_SECRET}"));
+    } else if let Err(error) = webhook.secret.reveal().parse::<signature::Secret>() {
+        findings.problem(setting("secret"), format!("{error}; {MAKE_A_SECRET}"));
+    }
+    for event in &webhook.events {
+        if !EVENT_TYPES.contains(&event.as_str()) {
+            let message = format!("'{event}' is not a type of event; the types are {}", EVENT_TYPES.join(", "));
+            findings.problem(setting("events"), message);
+        }
+    }
+    findings.period(&setting("timeout"), webhook.timeout, SECOND..=MINUTE);
+}
+
+const MAKE_A_SECRET: &str = "`echo whsec_$(openssl rand -base64 32)` makes one";

@@ -1,0 +1,158 @@
+//! `[record]`: what is recorded, and how.
+
+use std::time::Duration;
+
+use livetape_media::Format;
+use livetape_mux::{Layout, SegmentType};
+use livetape_record::{NameTemplate, Policy};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::{ByteSize, Period};
+
+/// The settings of recordings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecordSettings {
+    /// The formats every stream is recorded to.
+    pub formats: Vec<FormatName>,
+    /// The longest an MP4 recording becomes before the next one begins.
+    pub mp4_max_duration: Period,
+    /// The longest an FLV recording becomes.
+    pub flv_max_duration: Period,
+    /// The longest an HLS recording becomes.
+    pub hls_max_duration: Period,
+    /// A recording shorter than this is discarded.
+    pub min_duration: Period,
+    /// What an HLS segment should last.
+    pub segment_duration: Period,
+    /// What HLS segments are made of.
+    pub segment_type: SegmentKind,
+    /// How much media a fragment holds: what the death of the process can cost.
+    pub fragment_duration: Period,
+    /// The most bytes a fragment holds.
+    pub fragment_max_size: ByteSize,
+    /// How often growing files are synced: what the death of the machine can cost.
+    pub sync_interval: Period,
+    /// How long, in media time, a recording waits for the second track before it begins without it.
+    pub track_wait: Period,
+    /// Bytes of media of one connection that may wait for a slow disk before its encoder is slowed
+    /// down.
+    pub max_held_size: ByteSize,
+    /// How the objects of recordings are named.
+    pub name: NameSetting,
+    /// Free space of the data directory's disk below which no recording begins.
+    pub min_free: ByteSize,
+}
+
+impl Default for RecordSettings {
+    fn default() -> Self {
+        let layout = Layout::default();
+        Self {
+            formats: Format::ALL.into_iter().map(FormatName).collect(),
+            mp4_max_duration: Period::from_mins(30),
+            flv_max_duration: Period::from_mins(30),
+            hls_max_duration: Period::from_mins(7 * 24 * 60),
+            min_duration: Period::from_secs(1),
+            segment_duration: Period::from_secs(6),
+            segment_type: SegmentKind::Fmp4,
+            fragment_duration: Period::from_millis(400),
+            fragment_max_size: ByteSize::from_bytes(layout.fragment_max_bytes as u64),
+            sync_interval: Period::from_secs(5),
+            track_wait: Period::from_secs(1),
+            max_held_size: ByteSize::from_mib(16),
+            name: NameSetting(NameTemplate::DEFAULT.to_owned()),
+            min_free: ByteSize::from_mib(1024),
+        }
+    }
+}
+
+impl RecordSettings {
+    /// The longest a recording of `format` becomes.
+    pub fn max_duration(&self, format: Format) -> Duration {
+        match format {
+            Format::Mp4 => self.mp4_max_duration,
+            Format::Hls => self.hls_max_duration,
+            Format::Flv => self.flv_max_duration,
+        }
+        .duration()
+    }
+
+    /// How files are laid out.
+    pub fn layout(&self) -> Layout {
+        Layout {
+            fragment: self.fragment_duration.duration(),
+            fragment_max_bytes: usize::try_from(self.fragment_max_size.bytes()).unwrap_or(usize::MAX),
+            segment: self.segment_duration.duration(),
+            segment_type: match self.segment_type {
+                SegmentKind::Fmp4 => SegmentType::Fmp4,
+                SegmentKind::Ts => SegmentType::Ts,
+            },
+            ..Layout::default()
+        }
+    }
+
+    /// The formats, each once, in the order they are written.
+    pub fn formats(&self) -> Vec<Format> {
+        let mut formats = Vec::new();
+        for FormatName(format) in &self.formats {
+            if !formats.contains(format) {
+                formats.push(*format);
+            }
+        }
+        formats
+    }
+
+    /// How each stream is recorded, one policy for each format.
+    pub fn policies(&self) -> Vec<Policy> {
+        let policy = |format| Policy {
+            format,
+            layout: self.layout(),
+            max_duration: self.max_duration(format),
+            min_duration: self.min_duration.duration(),
+            track_wait: self.track_wait.duration(),
+            // It has been found good when it was read.
+            names: self.name.0.parse().unwrap_or_default(),
+        };
+        self.formats().into_iter().map(policy).collect()
+    }
+}
+
+/// A format's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormatName(pub Format);
+
+impl Serialize for FormatName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for FormatName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Self).map_err(de::Error::custom)
+    }
+}
+
+/// What HLS segments are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SegmentKind {
+    /// Fragmented MP4 (CMAF).
+    Fmp4,
+    /// MPEG-2 transport stream.
+    Ts,
+}
+
+/// A name template, as written; it has been found good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NameSetting(String);
+
+impl<'de> Deserialize<'de> for NameSetting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.parse::<NameTemplate>() {
+            Ok(_) => Ok(Self(text)),
+            Err(error) => Err(de::Error::custom(error)),
+        }
+    }
+}

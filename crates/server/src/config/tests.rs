@@ -1,0 +1,337 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::*;
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// Loads `text` as a file, with these variables and flags; errors name the file `FILE`.
+fn load_text(text: &str, variables: &[(&str, &str)], flags: &[Flag]) -> Result<Loaded, String> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("livetape.toml");
+    fs::write(&path, text).unwrap();
+    let environment = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let sources = Sources { file: Some(path.clone()), environment, flags: flags.to_vec() };
+    load(&sources).map_err(|error| error.to_string().replace(path.to_str().unwrap(), "FILE"))
+}
+
+#[track_caller]
+fn check_error(text: &str, expected: &str) {
+    let error = load_text(text, &[], &[]).unwrap_err();
+    assert_eq!(error, expected, "\ngot:\n{error}\n");
+}
+
+#[test]
+fn nothing_at_all_is_a_configuration() {
+    let loaded = load(&Sources::default()).unwrap();
+    assert_eq!(loaded.config, Config::default());
+    assert_eq!(loaded.warnings, []);
+    assert_eq!(load_text("", &[], &[]).unwrap().config, Config::default());
+}
+
+#[test]
+fn an_unknown_setting_is_shown_with_its_line_but_not_its_value() {
+    check_error(
+        "[http]\nlisten = \"127.0.0.1:1\"\n  tokn = \"hunter2hunter2hunter2\"\n",
+        "FILE:3:3: unknown field `tokn`, expected one of `listen`, `public_base_url`, `token`, `token_file`, \
+         `public_media`, `max_connections`, `request_timeout`\n   |\n 3 |   tokn = ...\n   |   ^^^^",
+    );
+    check_error(
+        "[rmtp]\n",
+        "FILE:1:2: unknown field `rmtp`, expected one of `node`, `rtmp`, `http`, `record`, `store`, `webhooks`, `log`, \
+         `shutdown`\n   |\n 1 | [rmtp]\n   |  ^^^^",
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_pointed_at() {
+    check_error(
+        "[rtmp]\nidle_timeout = \"soon\"\n",
+        "FILE:2:16: 'soon' is not a length of time; write a number and a unit (ms, s, min, h, d), such as \"400ms\", \
+         \"30min\" or \"1h 30min\"\n   |\n 2 | idle_timeout = \"soon\"\n   |                ^^^^^^",
+    );
+    check_error(
+        "[rtmp]\nidle_timeout = 30\n",
+        "FILE:2:16: invalid type: integer `30`, expected a length of time in quotes, such as \"10s\"\n   |\n 2 | \
+         idle_timeout = 30\n   |                ^^",
+    );
+    check_error(
+        "[record]\nformats = [\"mp4\", \"avi\"]\n",
+        "FILE:2:11: 'avi' is not a format; the formats are mp4, hls and flv\n   |\n 2 | formats = [\"mp4\", \"avi\"]\n   |  \
+         \x20        ^^^^^^^^^^^^^^",
+    );
+}
+
+#[test]
+fn a_value_out_of_range_is_pointed_at_and_all_of_them_are_told() {
+    check_error(
+        "[record]\nmp4_max_duration = \"13h\"\nsegment_duration = \"1s\"\n",
+        "FILE:2:20: 13h is out of range; it must be between 1s and 12h\n   |\n 2 | mp4_max_duration = \"13h\"\n   |      \
+         \x20             ^^^^^\nFILE:3:20: 1s is out of range; it must be between 2s and 30s\n   |\n 3 | segment_duration \
+         = \"1s\"\n   |                    ^^^^",
+    );
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_pointed_at() {
+    let error = load_text("[http]\nlisten = \"127.0.0.1:8080\n", &[], &[]).unwrap_err();
+    assert!(error.starts_with("FILE:2:"), "{error}");
+    let missing = Sources { file: Some("/nonexistent/livetape.toml".into()), ..Sources::default() };
+    let error = load(&missing).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read the configuration file /nonexistent/livetape.toml: "), "{error}");
+}
+
+#[test]
+fn listening_beyond_loopback_needs_a_token() {
+    check_error(
+        "[http]\nlisten = \":8080\"\n",
+        "FILE:2:10: :8080 can be reached from other machines and no token is set; set http.token or http.token_file, or \
+         listen on 127.0.0.1\n   |\n 2 | listen = \":8080\"\n   |          ^^^^^^^",
+    );
+    let token = "0123456789abcdef0123456789abcdef";
+    let loaded = load_text(&format!("[http]\nlisten = \":8080\"\ntoken = \"{token}\"\n"), &[], &[]).unwrap();
+    assert_eq!(loaded.config.http.tokens, [Secret::new(token)]);
+    assert_eq!(loaded.warnings, []);
+}
+
+#[test]
+fn the_file_goes_before_the_defaults_the_environment_before_the_file_and_flags_before_all() {
+    let text = "[rtmp]\nlisten = \"127.0.0.1:1\"\nmax_connections = 1\n[http]\nlisten = \"127.0.0.1:1\"\n[log]\nlevel = \"warn\"\n";
+    let variables = [
+        ("LIVETAPE__RTMP__LISTEN", "127.0.0.1:2"),
+        ("LIVETAPE__HTTP__LISTEN", "127.0.0.1:2"),
+        ("LIVETAPE__RTMP__MAX_CONNECTIONS", "2"),
+        ("LIVETAPE_WEBHOOK_SECRET", "not a setting"),
+        ("PATH", "/bin"),
+    ];
+    let flags = [Flag { flag: "--http", setting: "http.listen", value: "127.0.0.1:3".to_owned() }];
+    let config = load_text(text, &variables, &flags).unwrap().config;
+    assert_eq!(config.log.level, "warn");
+    assert_eq!(config.rtmp.max_connections, 2);
+    assert_eq!(config.rtmp.listen.to_string(), "127.0.0.1:2");
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:3");
+    assert_eq!(config.record, RecordSettings::default());
+}
+
+#[test]
+fn variables_reach_every_kind_of_setting() {
+    let variables = [
+        ("LIVETAPE__RECORD__FORMATS", "mp4, flv"),
+        ("LIVETAPE__RECORD__MIN_FREE", "0"),
+        ("LIVETAPE__HTTP__PUBLIC_MEDIA", "true"),
+        ("LIVETAPE__HTTP__TOKEN", "12345678901234567890"),
+        ("LIVETAPE__WEBHOOKS__0__URL", "http://127.0.0.1:9000/hook"),
+        ("LIVETAPE__WEBHOOKS__0__SECRET", SECRET),
+        ("LIVETAPE__WEBHOOKS__0__EVENTS", "[\"recording.ready\"]"),
+        ("LIVETAPE__WEBHOOKS__1__NAME", "billing"),
+        ("LIVETAPE__WEBHOOKS__1__URL", "https://example.com/"),
+        ("LIVETAPE__WEBHOOKS__1__SECRET", SECRET),
+    ];
+    let config = load_text("", &variables, &[]).unwrap().config;
+    assert_eq!(config.record.formats(), [livetape_media::Format::Mp4, livetape_media::Format::Flv]);
+    assert_eq!(config.record.min_free.bytes(), 0);
+    assert!(config.http.public_media);
+    assert_eq!(config.http.tokens, [Secret::new("12345678901234567890")]);
+    let names: Vec<&str> = config.webhooks.iter().map(|webhook| webhook.name.as_str()).collect();
+    assert_eq!(names, ["127-0-0-1-9000", "billing"]);
+    assert_eq!(config.webhooks[0].events, ["recording.ready"]);
+}
+
+#[test]
+fn a_mistake_in_a_variable_or_a_flag_names_it() {
+    let error = |variables: &[(&str, &str)]| load_text("", variables, &[]).unwrap_err();
+    assert_eq!(
+        error(&[("LIVETAPE__RTMP__LISTEN", "nowhere")]),
+        "environment variable LIVETAPE__RTMP__LISTEN: 'nowhere' is not an address to listen on; write \"127.0.0.1:8080\", \
+         \"[::1]:8080\", or \":8080\" for every address"
+    );
+    assert!(
+        error(&[("LIVETAPE__RTMP__LISTN", ":1")]).starts_with("environment variable LIVETAPE__RTMP__LISTN: unknown")
+    );
+    assert!(error(&[("LIVETAPE__RTMP", "x")]).starts_with("environment variable LIVETAPE__RTMP: "));
+    assert_eq!(
+        error(&[("LIVETAPE__RTMP__MAX_CONNECTIONS", "0")]),
+        "environment variable LIVETAPE__RTMP__MAX_CONNECTIONS: 0 is out of range; it must be between 1 and 100000"
+    );
+    assert_eq!(
+        error(&[("LIVETAPE__WEBHOOKS__1__URL", "https://example.com/")]),
+        "environment variable LIVETAPE__WEBHOOKS__1__URL: webhooks.1 comes before webhooks.0"
+    );
+    let flags = [Flag { flag: "--http", setting: "http.listen", value: "0.0.0.0:80".to_owned() }];
+    let error = load_text("[http]\nlisten = \"127.0.0.1:1\"\n", &[], &flags).unwrap_err();
+    assert!(error.starts_with("--http: 0.0.0.0:80 can be reached from other machines"), "{error}");
+}
+
+#[test]
+fn secrets_come_from_files_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let (tokens, secret) = (directory.path().join("tokens"), directory.path().join("secret"));
+    fs::write(&tokens, "first-token-first-token\n\nsecond-token-second-token\n").unwrap();
+    fs::write(&secret, format!("{SECRET}\n")).unwrap();
+    let text = format!(
+        "[http]\ntoken_file = {tokens:?}\n[[webhooks]]\nurl = \"https://example.com/\"\nsecret_file = {secret:?}\n"
+    );
+    let config = load_text(&text, &[], &[]).unwrap().config;
+    assert_eq!(config.http.tokens, [Secret::new("first-token-first-token"), Secret::new("second-token-second-token")]);
+    assert_eq!(config.webhooks[0].secret, Secret::new(SECRET));
+
+    let error = load_text("[http]\ntoken_file = \"/nonexistent\"\n", &[], &[]).unwrap_err();
+    assert!(error.starts_with("FILE:2:14: cannot read /nonexistent: "), "{error}");
+    let both = text.replace("secret_file", &format!("secret = \"{SECRET}\"\nsecret_file"));
+    let error = load_text(&both, &[], &[]).unwrap_err();
+    assert!(error.contains("set either secret or secret_file, not both"), "{error}");
+}
+
+#[test]
+fn a_webhook_is_checked() {
+    for (lines, expected) in [
+        ("url = \"https://example.com/\"", "a webhook needs a secret"),
+        ("url = \"https://example.com/\"\nsecret = \"whsec_short\"", "a secret that begins with whsec_"),
+        ("url = \"ftp://example.com/\"", "the URL must begin with http:// or https://"),
+        ("events = [\"recording.done\"]", "'recording.done' is not a type of event"),
+        ("timeout = \"5min\"", "5min is out of range; it must be between 1s and 1min"),
+        ("name = \"a b\"\nurl = \"https://example.com/\"", "a webhook's name must be"),
+        ("", "a webhook needs a url"),
+    ] {
+        let error = load_text(&format!("[[webhooks]]\n{lines}\n"), &[], &[]).unwrap_err();
+        assert!(error.contains(expected), "{lines}: {error}");
+        assert!(!error.contains("short"), "{error}");
+    }
+    let twice = format!("[[webhooks]]\nurl = \"https://example.com/a\"\nsecret = \"{SECRET}\"\n").repeat(2);
+    let error = load_text(&twice, &[], &[]).unwrap_err();
+    assert!(error.contains("two webhooks are called 'example-com'"), "{error}");
+}
+
+#[test]
+fn no_output_shows_a_secret() {
+    let text = format!(
+        "[http]\ntoken = \"hunter2-hunter2-hunter2\"\n[[webhooks]]\nurl = \"https://example.com/?key=hunter2\"\nsecret = \
+         \"{SECRET}\"\n"
+    );
+    let loaded = load_text(&text, &[], &[]).unwrap();
+    for shown in [loaded.config.to_masked_toml(), format!("{loaded:?}")] {
+        assert!(shown.contains("***"), "{shown}");
+        assert!(!shown.contains("hunter2") && !shown.contains("MfKQ9r8"), "{shown}");
+    }
+    // In errors about them, too, wherever the mistake is.
+    for wrong in [
+        text.replace("token =", "tokens ="),
+        text.replace("secret =", "sceret ="),
+        text.replace("\"hunter2-hunter2-hunter2\"", "\"hunter2 hunter2\""),
+        text.replace("\"hunter2-hunter2-hunter2\"", "\"hunter2"),
+        text.replace("\"hunter2-hunter2-hunter2\"", "\"\"\"\nhunter2 \\q\"\"\""),
+        text.replace("\"hunter2-hunter2-hunter2\"", "[\"hunter2\"]"),
+        text.replace("https://example.com", "ftp://example.com"),
+        text.replace("whsec_MfKQ9r8", "whsec_hunter2!"),
+    ] {
+        let error = load_text(&wrong, &[], &[]).unwrap_err();
+        assert!(!error.contains("hunter2") && !error.contains("MfKQ9r8"), "{wrong}\n{error}");
+    }
+}
+
+#[test]
+fn what_is_allowed_but_unusual_is_warned_about() {
+    let warnings = |text: &str| -> Vec<String> {
+        load_text(text, &[], &[]).unwrap().warnings.iter().map(|warning| warning.message.clone()).collect()
+    };
+    let short = warnings("[record]\nmp4_max_duration = \"2s\"\nhls_max_duration = \"9min\"\n");
+    assert_eq!(
+        short,
+        [
+            "2s makes very many small recordings; 1min or more is usual",
+            "9min makes very many small recordings; 10min or more is usual"
+        ]
+    );
+    assert_eq!(warnings("[http]\ntoken = \"short\"\n").len(), 1);
+    assert_eq!(warnings("[record]\nfragment_duration = \"2s\"\n").len(), 1);
+}
+
+#[test]
+fn a_level_that_is_none_is_refused() {
+    for bad in ["inof", "info,warm", "livetape=loud"] {
+        let error = load_text(&format!("[log]\nlevel = \"{bad}\"\n"), &[], &[]).unwrap_err();
+        assert!(error.starts_with("FILE:2:9: "), "{error}");
+    }
+    load_text("[log]\nlevel = \"info,livetape_rtmp=debug\"\n", &[], &[]).unwrap();
+}
+
+/// The paths of all settings, `webhooks.url` and so on for each webhook's.
+fn all_settings() -> BTreeSet<String> {
+    fn walk(prefix: &str, value: &toml::Value, paths: &mut BTreeSet<String>) {
+        match value {
+            toml::Value::Table(table) => {
+                for (key, value) in table {
+                    let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                    walk(&path, value, paths);
+                }
+            }
+            toml::Value::Array(list) if list.iter().any(toml::Value::is_table) => {
+                list.iter().for_each(|value| walk(prefix, value, paths));
+            }
+            _ => {
+                paths.insert(prefix.to_owned());
+            }
+        }
+    }
+    let config = Config { webhooks: vec![Webhook::default()], ..Config::default() };
+    let mut paths = BTreeSet::new();
+    walk("", &toml::Value::try_from(config).unwrap(), &mut paths);
+    paths
+}
+
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn the_reference_file_parses_to_the_defaults_and_names_every_setting() {
+    let reference = document("livetape.toml");
+    assert_eq!(load_text(&reference, &[], &[]).unwrap().config, Config::default());
+
+    // Every setting is there behind `#`, with its default.
+    let uncommented: String = reference
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(setting) if !setting.starts_with([' ', '#']) && !setting.is_empty() => setting,
+            _ => line,
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    let table: toml::Table = uncommented.parse().unwrap();
+    let config = Config::deserialize(toml::Value::Table(table.clone())).unwrap();
+    let expected = Config { webhooks: config.webhooks.clone(), ..Config::default() };
+    assert_eq!(config, expected);
+    let mut named = BTreeSet::new();
+    for (section, value) in &table {
+        let tables = value.as_array().map_or_else(|| vec![value], |list| list.iter().collect());
+        for table in tables {
+            named.extend(table.as_table().unwrap().keys().map(|key| format!("{section}.{key}")));
+        }
+    }
+    assert_eq!(named, all_settings());
+}
+
+#[test]
+fn the_documentation_has_every_setting_with_its_default() {
+    // Rows look like: | `rtmp.listen` | `":1935"` | ... |
+    let text = document("configuration.md");
+    let mut documented = toml::Table::new();
+    let mut named = BTreeSet::new();
+    for line in text.lines().filter(|line| line.starts_with("| `")) {
+        let mut cells = line.split('|').map(str::trim).skip(1);
+        let setting = cells.next().unwrap().trim_matches('`').to_owned();
+        let default = cells.next().unwrap().trim_matches('`');
+        let value = format!("v = {default}").parse::<toml::Table>().unwrap_or_else(|_| panic!("{line}"));
+        assert!(cells.next().is_some_and(|meaning| meaning.len() > 10), "{line}");
+        let (section, key) = setting.split_once('.').unwrap();
+        assert!(named.insert(setting.clone()), "{setting} is there twice");
+        let table = documented.entry(section).or_insert_with(|| toml::Table::new().into());
+        table.as_table_mut().unwrap().insert(key.to_owned(), value["v"].clone());
+    }
+    assert_eq!(named, all_settings());
+    let webhook = documented.remove("webhooks").unwrap();
+    documented.insert("webhooks".to_owned(), toml::Value::Array(vec![webhook]));
+    let config = Config::deserialize(toml::Value::Table(documented)).unwrap();
+    assert_eq!(config, Config { webhooks: vec![Webhook::default()], ..Config::default() });
+}

@@ -1,0 +1,196 @@
+//! The HTTP side: the API, the recordings' files, health and metrics.
+//!
+//! Contract: every error is `application/problem+json`; every request is counted and, at DEBUG,
+//! logged by its route; no request can panic the process or hold up another. Nothing here writes.
+
+mod auth;
+mod events;
+mod front;
+mod health;
+mod media;
+mod metrics;
+mod openapi;
+mod problem;
+mod query;
+mod range;
+mod recordings;
+mod schema;
+mod server;
+mod streams;
+mod tail;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use livetape_catalog::{Catalog, CatalogError};
+use livetape_disk::Spool;
+use livetape_finalize::Counters;
+use livetape_store::ObjectStore;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::live::Live;
+use auth::Tokens;
+
+pub use openapi::openapi_json;
+pub use problem::{ParameterProblem, Problem};
+pub use server::serve;
+pub use tail::EventTail;
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct Api {
+    /// The index.
+    pub catalog: Catalog,
+    /// Where finished recordings are.
+    pub store: Arc<dyn ObjectStore>,
+    /// Where recordings grow.
+    pub spool: Spool,
+    /// What is live.
+    pub live: Live,
+    /// Counts what became of recordings.
+    pub tail: Arc<EventTail>,
+    /// What uploads and webhooks have done.
+    pub counters: Arc<Counters>,
+    /// Cancelled when no new publish is accepted any more.
+    pub draining: CancellationToken,
+    /// Free space below which no recording begins.
+    pub min_free_bytes: u64,
+}
+
+/// Who may ask, and how long it may take.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The tokens that open everything but the health checks; none: everybody may.
+    pub tokens: Vec<crate::config::Secret>,
+    /// Whether the recordings' files need no token.
+    pub public_media: bool,
+    /// How long the making of an answer may take.
+    pub request_timeout: Duration,
+}
+
+/// The router of the whole HTTP side.
+pub fn router(api: Api, access: &Access) -> Router {
+    let tokens = Tokens::new(&access.tokens);
+    let guarded = Router::new()
+        .route("/", get(front::front))
+        .route("/openapi.json", get(openapi::openapi))
+        .route("/metrics", get(metrics::metrics))
+        .route("/v1/streams", get(streams::list))
+        .route("/v1/recordings", get(recordings::list))
+        .route("/v1/recordings/{id}", get(recordings::one))
+        .route("/v1/events", get(events::list));
+    let open = Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
+    let media = Router::new().route("/media/{*key}", get(media::media));
+    let (guarded, open) = if access.public_media { (guarded, open.merge(media)) } else { (guarded.merge(media), open) };
+    let routes = guarded.route_layer(middleware::from_fn_with_state(tokens, auth::require)).merge(open);
+    wrap(routes.with_state(api), access.request_timeout)
+}
+
+/// What every request passes through on its way in and out.
+pub fn wrap(routes: Router, request_timeout: Duration) -> Router {
+    routes
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(request_timeout, bound))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(observe))
+}
+
+async fn not_found() -> Problem {
+    Problem::not_found("there is nothing at this path; /openapi.json describes what there is")
+}
+
+async fn method_not_allowed(method: Method) -> Problem {
+    let method = if known_method(&method) == "other" { "this method" } else { method.as_str() }.to_owned();
+    let detail = format!("{method} is not possible here; /openapi.json describes what is");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    crate::metrics::task_panicked("http");
+    tracing::error!("a request ended by a fault of the program; the panic message above says where");
+    Problem::internal().into_response()
+}
+
+/// Answers 503 when making the answer takes too long. Sending it may take longer.
+async fn bound(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::unavailable("timeout", "the answer took too long to make; try again").into_response(),
+    }
+}
+
+/// Counts and logs the request, and adds the headers every answer bears.
+async fn observe(request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let method = known_method(request.method());
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    let route = matched.as_ref().map_or("none", MatchedPath::as_str);
+    let status = response.status().as_u16();
+    let took = start.elapsed();
+    crate::metrics::http_answered(route, method, status, took);
+    tracing::debug!(method, route, status, took_us = took.as_micros(), "http");
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !route.starts_with("/media/") {
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        );
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+/// A method's name, of a fixed set.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// Runs a call that may wait for the disk on the blocking pool.
+async fn blocking<T: Send + 'static>(
+    what: &'static str,
+    call: impl FnOnce() -> Result<T, CatalogError> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(call).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(CatalogError::Cursor(problem))) => Err(bad_parameter("cursor", &format!("the cursor {problem}"))),
+        Ok(Err(CatalogError::Filter(problem))) => Err(bad_parameter("from", &problem)),
+        Ok(Err(error)) => Err(problem::fault(what, &error)),
+        Err(error) => Err(problem::fault(what, &error)),
+    }
+}
+
+fn bad_parameter(parameter: &str, detail: &str) -> Problem {
+    Problem::bad_parameters(vec![ParameterProblem { parameter: parameter.to_owned(), detail: detail.to_owned() }])
+}
+
+/// An answer in JSON.
+fn json<T: serde::Serialize>(value: &T) -> Result<Response, Problem> {
+    let body = serde_json::to_vec(value).map_err(|error| problem::fault("writing JSON", &error))?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+}

@@ -1,0 +1,69 @@
+//! `GET /v1/events`: everything that was announced, in order.
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use livetape_catalog::{Catalog, CatalogError, EventRow, MAX_LIMIT};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::query::Query;
+use super::{Api, Problem, bad_parameter, blocking, json, problem, schema};
+
+#[derive(Serialize)]
+struct EventList {
+    items: Vec<Box<RawValue>>,
+    next_cursor: Option<String>,
+}
+
+/// Events, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    tag = "events",
+    params(
+        ("after" = Option<String>, Query, description = "Only those after the event with this `sequence` or `id`"),
+        ("limit" = Option<u16>, Query, description = "Items of a page, 1 to 500; 50 unless given"),
+    ),
+    responses(
+        (status = 200, description = "One page of events; `next_cursor` is the `after` of the next, null when there is none yet", body = schema::EventList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let mut query = Query::parse(query.as_deref());
+    let after: Option<String> = query.take("after");
+    let limit = query.take_number("limit", 1, i64::try_from(MAX_LIMIT).unwrap_or(i64::MAX));
+    query.finish()?;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(livetape_catalog::DEFAULT_LIMIT);
+    let catalog = api.catalog.clone();
+    let found = blocking("listing events", move || {
+        let Some(sequence) = place(&catalog, after.as_deref())? else { return Ok(None) };
+        // One more than asked for tells whether there is a next page.
+        catalog.events_after(sequence, limit + 1).map(Some)
+    });
+    let unknown = || bad_parameter("after", "must be the sequence or the id of an event");
+    let mut rows = found.await?.ok_or_else(unknown)?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next_cursor = rows.last().filter(|_| more).map(|row| row.sequence.to_string());
+    let items = rows.into_iter().map(event).collect::<Result<_, _>>()?;
+    json(&EventList { items, next_cursor })
+}
+
+/// The sequence that `after` means; `None` when it means none.
+fn place(catalog: &Catalog, after: Option<&str>) -> Result<Option<i64>, CatalogError> {
+    match after {
+        None => Ok(Some(0)),
+        Some(text) => match text.parse::<i64>() {
+            Ok(sequence) => Ok((sequence >= 0).then_some(sequence)),
+            Err(_) => Ok(catalog.event(text)?.map(|row| row.sequence)),
+        },
+    }
+}
+
+/// An event as the list shows it: its body as it was announced, and its place before that.
+fn event(row: EventRow) -> Result<Box<RawValue>, Problem> {
+    let members = row.body.trim_start().strip_prefix('{').unwrap_or_default();
+    let text = format!("{{\"sequence\":{},{members}", row.sequence);
+    RawValue::from_string(text).map_err(|error| problem::fault("reading an event", &error))
+}

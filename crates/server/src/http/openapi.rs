@@ -1,0 +1,58 @@
+//! `GET /openapi.json`: the API, described. `docs/openapi.json` is the same; a test holds it.
+
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::{events, health, media, metrics, problem, recordings, schema, streams};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Livetape",
+        description = "Records live streams: push RTMP, get MP4, HLS and FLV.\n\nErrors are `application/problem+json` (RFC 9457). Times are RFC 3339 in UTC. When tokens are configured, requests carry `Authorization: Bearer TOKEN`, except to `/healthz` and `/readyz`.",
+    ),
+    paths(
+        streams::list,
+        recordings::list,
+        recordings::one,
+        events::list,
+        media::media,
+        health::healthz,
+        health::readyz,
+        metrics::metrics
+    ),
+    components(schemas(
+        schema::Recording,
+        schema::Stream,
+        schema::Event,
+        problem::Problem,
+        problem::ParameterProblem
+    )),
+    security((), ("bearer" = [])),
+    modifiers(&Bearer)
+)]
+struct Description;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        if let Some(components) = openapi.components.as_mut() {
+            components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        }
+    }
+}
+
+/// The description, as it is served and committed.
+pub fn openapi_json() -> String {
+    let mut text = Description::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+pub(super) async fn openapi() -> Response {
+    let kind = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, kind)], openapi_json()).into_response()
+}

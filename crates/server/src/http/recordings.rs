@@ -1,0 +1,96 @@
+//! `GET /v1/recordings`: what has been and is being recorded.
+
+use axum::extract::{RawPathParams, RawQuery, State};
+use axum::response::Response;
+use livetape_catalog::{MAX_LIMIT, RecordingFilter, RecordingState, RecordingView};
+use livetape_record::RecordingId;
+
+use super::query::Query;
+use super::{Api, Problem, blocking, json, schema};
+use crate::live::Live;
+
+/// Recordings, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/recordings",
+    tag = "recordings",
+    params(
+        ("app" = Option<String>, Query, description = "Exactly this application"),
+        ("stream" = Option<String>, Query, description = "Exactly this stream name"),
+        ("prefix" = Option<String>, Query, description = "`APP/STREAM` begins with this"),
+        ("format" = Option<schema::Format>, Query, description = "This format"),
+        ("state" = Option<schema::State>, Query, description = "This state"),
+        ("from" = Option<String>, Query, description = "Still running at or after this time (RFC 3339)"),
+        ("to" = Option<String>, Query, description = "Begun before this time (RFC 3339)"),
+        ("limit" = Option<u16>, Query, description = "Items of a page, 1 to 500; 50 unless given"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, with the same filter"),
+    ),
+    responses(
+        (status = 200, description = "One page of recordings", body = schema::RecordingList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let mut query = Query::parse(query.as_deref());
+    let defaults = RecordingFilter::default();
+    let max = i64::try_from(MAX_LIMIT).unwrap_or(i64::MAX);
+    let filter = RecordingFilter {
+        app: query.take("app"),
+        stream: query.take("stream"),
+        prefix: query.take("prefix"),
+        format: query.take("format"),
+        state: query.take("state"),
+        from: query.take_time("from"),
+        to: query.take_time("to"),
+        cursor: query.take("cursor"),
+        limit: query
+            .take_number("limit", 1, max)
+            .and_then(|limit| usize::try_from(limit).ok())
+            .unwrap_or(defaults.limit),
+    };
+    query.finish()?;
+    let catalog = api.catalog.clone();
+    let mut page = blocking("listing recordings", move || catalog.recordings(&filter)).await?;
+    for view in &mut page.items {
+        overlay(view, &api.live);
+    }
+    json(&page)
+}
+
+/// One recording.
+#[utoipa::path(
+    get,
+    path = "/v1/recordings/{id}",
+    tag = "recordings",
+    params(("id" = String, Path, description = "Its id: `rec_...`")),
+    responses(
+        (status = 200, description = "The recording", body = schema::Recording),
+        (status = 404, description = "There is no such recording", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn one(
+    State(api): State<Api>,
+    path: RawPathParams,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    Query::parse(query.as_deref()).finish()?;
+    let text = path.iter().next().map_or("", |(_, value)| value);
+    let missing =
+        || Problem::not_found(format!("there is no recording {:?}", text.chars().take(80).collect::<String>()));
+    let id: RecordingId = text.parse().map_err(|_| missing())?;
+    let catalog = api.catalog.clone();
+    let view = blocking("looking a recording up", move || catalog.recording(&id)).await?;
+    let mut view = view.ok_or_else(missing)?;
+    overlay(&mut view, &api.live);
+    json(&view)
+}
+
+/// Shows how far a recording that grows has come.
+fn overlay(view: &mut RecordingView, live: &Live) {
+    if view.state == RecordingState::Recording
+        && let Some(progress) = live.progress(&view.id)
+    {
+        view.size_bytes = Some(progress.size_bytes);
+        view.duration_ms = Some(u64::try_from(progress.duration.as_millis()).unwrap_or(u64::MAX));
+    }
+}

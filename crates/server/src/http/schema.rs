@@ -1,0 +1,239 @@
+//! The shapes of the API's answers, for its description. Tests hold them against real answers.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A recording's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Format {
+    /// One MP4 file.
+    Mp4,
+    /// A playlist and its segments.
+    Hls,
+    /// One FLV file.
+    Flv,
+}
+
+/// How far a recording has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum State {
+    /// It grows.
+    Recording,
+    /// It will never change again.
+    Finished,
+    /// It is on its way to the store.
+    Uploading,
+    /// It is whole in the store, and announced.
+    Ready,
+    /// It could not be completed.
+    Failed,
+    /// It was too short, or empty.
+    Discarded,
+}
+
+/// A recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recording {
+    /// Its id.
+    pub id: String,
+    /// The session it was made in.
+    pub session_id: String,
+    /// The application pushed to.
+    pub app: String,
+    /// The stream's name.
+    pub stream: String,
+    /// Its format.
+    pub format: Format,
+    /// How far it has come.
+    pub state: State,
+    /// Where it is, or will be, in the store.
+    pub key: String,
+    /// Where it can be fetched, once it is ready; for HLS its multivariant playlist.
+    #[schema(required)]
+    pub url: Option<String>,
+    /// Bytes over all its files.
+    #[schema(required)]
+    pub size_bytes: Option<u64>,
+    /// How long it plays.
+    #[schema(required)]
+    pub duration_ms: Option<u64>,
+    /// When it began (RFC 3339).
+    pub started_at: String,
+    /// When it ended.
+    #[schema(required)]
+    pub ended_at: Option<String>,
+    /// Why it began.
+    pub start_reason: String,
+    /// Why it ended.
+    #[schema(required)]
+    pub end_reason: Option<String>,
+    /// Its video track.
+    #[schema(required)]
+    pub video: Option<Video>,
+    /// Its audio track.
+    #[schema(required)]
+    pub audio: Option<Audio>,
+    /// Which of its session's recordings in its format, from 1.
+    pub sequence: u32,
+    /// It was completed after a crash.
+    pub recovered: bool,
+    /// Why it failed.
+    #[schema(required)]
+    pub error: Option<String>,
+    /// Bits a second over its whole length.
+    #[schema(required)]
+    pub bit_rate: Option<u64>,
+}
+
+/// A video track.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Video {
+    /// Its codec, such as `h264`.
+    pub codec: String,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// Frames a second.
+    #[schema(required)]
+    pub frame_rate: Option<f64>,
+    /// Frames.
+    pub frames: u64,
+}
+
+/// An audio track.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Audio {
+    /// Its codec, such as `aac`.
+    pub codec: String,
+    /// Samples a second.
+    pub sample_rate: u32,
+    /// Channels.
+    pub channels: u16,
+    /// Frames.
+    pub frames: u64,
+}
+
+/// One page of recordings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecordingList {
+    /// The recordings, newest first.
+    pub items: Vec<Recording>,
+    /// The `cursor` of the next page; null when this is the last.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Event {
+    /// Its place among all events; increases.
+    pub sequence: i64,
+    /// Its id, the same on every delivery.
+    pub id: String,
+    /// `stream.started`, `stream.ended`, `recording.started`, `recording.ready`,
+    /// `recording.failed`, `recording.discarded` or `recording.warning`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it happened (RFC 3339).
+    pub timestamp: String,
+    /// Of `recording.*`: the recording; of `stream.*`: the session; of `recording.warning`: what
+    /// was noticed.
+    #[schema(value_type = Object)]
+    pub data: serde_json::Value,
+}
+
+/// One page of events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventList {
+    /// The events, oldest first.
+    pub items: Vec<Event>,
+    /// The `after` of the next page; null when there is none yet.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+/// A live stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stream {
+    /// The session.
+    pub session_id: String,
+    /// The application pushed to.
+    pub app: String,
+    /// The stream's name.
+    pub stream: String,
+    /// The publisher's address and port.
+    pub remote_addr: String,
+    /// When it began (RFC 3339).
+    pub started_at: String,
+    /// Media time received.
+    pub duration_ms: u64,
+    /// Bytes of media received.
+    pub received_bytes: u64,
+    /// Its main video track.
+    #[schema(required)]
+    pub video: Option<Video>,
+    /// Its main audio track.
+    #[schema(required)]
+    pub audio: Option<Audio>,
+    /// Its open recordings.
+    pub recordings: Vec<OpenRecording>,
+}
+
+/// A recording that grows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OpenRecording {
+    /// Its id.
+    pub id: String,
+    /// Its format.
+    pub format: Format,
+    /// Where it will be in the store; it can be fetched there already.
+    pub key: String,
+    /// Bytes so far.
+    pub size_bytes: u64,
+    /// Media time so far.
+    pub duration_ms: u64,
+}
+
+/// Every live stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StreamList {
+    /// The streams, by name.
+    pub items: Vec<Stream>,
+    /// Always null: there is one page.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+/// The process lives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Health {
+    /// `ok`.
+    pub status: String,
+    /// The program's version.
+    pub version: String,
+}
+
+/// Publishers are welcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Readiness {
+    /// `ready`.
+    pub status: String,
+    /// Streams live.
+    pub streams: u64,
+    /// Space free on the data directory's disk.
+    pub disk_free_bytes: u64,
+}

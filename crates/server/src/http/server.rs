@@ -1,0 +1,98 @@
+//! Accepting HTTP connections.
+//!
+//! Contract: no more connections than allowed, none that takes long to send its request, none that
+//! outlives the grace after `shutdown`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::metrics;
+
+/// How long accepting rests after it failed, as when there are no file descriptors left.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// How long connections may take to end after `shutdown`.
+const GRACE: Duration = Duration::from_secs(2);
+/// The most of a request's head that is read.
+const HEAD_MAX_BYTES: usize = 16 << 10;
+
+/// Serves `router` on `listener` until `shutdown`, with at most `max_connections` at once. A
+/// request's head must arrive within `head_timeout`.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    max_connections: usize,
+    head_timeout: Duration,
+    shutdown: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(max_connections));
+    let connections = TaskTracker::new();
+    let end = CancellationToken::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "accepting an HTTP connection");
+                tokio::time::sleep(ACCEPT_REST).await;
+                continue;
+            }
+        };
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            metrics::http_connection_refused();
+            continue;
+        };
+        let (router, shutdown) = (router.clone(), shutdown.clone());
+        let end = end.clone();
+        connections.spawn(async move {
+            metrics::http_connection_opened();
+            tokio::select! {
+                () = connection(stream, router, head_timeout, shutdown) => {}
+                () = end.cancelled() => {}
+            }
+            metrics::http_connection_closed();
+            drop(place);
+        });
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
+        end.cancel();
+        connections.wait().await;
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, head_timeout: Duration, shutdown: CancellationToken) {
+    // Small answers go at once. A socket that refuses this still works.
+    let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(router);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_timeout)
+        .max_buf_size(HEAD_MAX_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = shutdown.cancelled() => {
+            // The request under way is answered, then the connection ends.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "an HTTP connection ended early");
+    }
+}

@@ -1,0 +1,343 @@
+//! `livetape serve`: everything put together, started in order, and stopped in order.
+//!
+//! Starting: addresses bound (not yet listening), data directory locked, index, spool and store
+//! opened, what a crash left recovered, uploads and webhooks resumed, and only then listening.
+//!
+//! Stopping, at SIGTERM or SIGINT: `/readyz` says no, RTMP stops listening, every recording is
+//! finished, uploads and events are flushed, HTTP ends last; all within `shutdown.timeout`. What is
+//! left is completed by the next start. A second signal stops at once; so may SIGKILL at any moment.
+
+mod bind;
+mod tasks;
+mod webhooks;
+
+use std::future::Future;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use livetape_catalog::{Catalog, EndpointId, Options};
+use livetape_disk::{LockGuard, RealDisk, Spool};
+use livetape_finalize::{Announcer, Counters, Finalizer, FinalizerOptions, Parts, recover, system_clock};
+use livetape_store::{DirectoryStore, ObjectStore};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::config::{Config, LogFormat, StoreKind};
+use crate::demo::{self, Demo};
+use crate::http::{self, Access, Api, EventTail};
+use crate::ingest::{self, Clock, Context, Destination};
+use crate::live::Live;
+use crate::signals::{self, Signals};
+use crate::{metrics, serve::tasks::Tasks};
+
+pub use bind::{BindError, Bound};
+
+/// How long tasks may take to end once nothing is left for them to do.
+const END_GRACE: Duration = Duration::from_secs(2);
+
+/// What is on the disk, open.
+struct Opened {
+    catalog: Catalog,
+    spool: Spool,
+    store: Arc<dyn ObjectStore>,
+    /// Given back when everything else has ended.
+    _lock: LockGuard,
+}
+
+/// Where the service can be reached.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// Where encoders push to.
+    pub rtmp: SocketAddr,
+    /// Where the API is.
+    pub http: SocketAddr,
+    /// The start of every URL.
+    pub public_base: String,
+}
+
+/// Runs the service until a signal stops it; with a demonstration, until that has ended if it
+/// shall.
+///
+/// # Errors
+/// When it cannot start, or a part it cannot do without has ended by a fault of the program.
+pub async fn run(config: Config, demo: Option<Demo>) -> Result<(), anyhow::Error> {
+    let mut signals = Signals::install().context("taking over signals")?;
+    signals::survive_file_size_limit().context("taking over SIGXFSZ")?;
+    metrics::init();
+
+    let rtmp = Bound::new(config.rtmp.listen).context("rtmp.listen")?;
+    let http = Bound::new(config.http.listen).context("http.listen")?;
+    let addresses = Addresses {
+        rtmp: rtmp.address(),
+        http: http.address(),
+        public_base: public_base(config.http.public_base_url.reveal(), http.address()),
+    };
+    let opened = open(&config, addresses.public_base.clone()).await?;
+    let service = tokio::select! {
+        started = Service::start(config, opened, rtmp, http, addresses) => started?,
+        signal = signals.next() => {
+            info!(signal, "stopped before it was started; the next start goes on from here");
+            return Ok(());
+        }
+    };
+    service.run_until_stopped(signals, demo).await
+}
+
+/// The running service.
+struct Service {
+    config: Config,
+    addresses: Addresses,
+    opened: Opened,
+    live: Live,
+    finalizer: Finalizer,
+    announcer: Announcer,
+    tasks: Tasks,
+    /// No new publish is accepted.
+    draining: CancellationToken,
+    /// RTMP ends.
+    stop_rtmp: CancellationToken,
+    /// Uploads and webhooks end.
+    stop_finalize: CancellationToken,
+    /// HTTP ends.
+    stop_http: CancellationToken,
+}
+
+impl Service {
+    async fn start(
+        config: Config,
+        opened: Opened,
+        rtmp: Bound,
+        http: Bound,
+        addresses: Addresses,
+    ) -> Result<Self, anyhow::Error> {
+        let wall = system_clock();
+        let tail = blocking({
+            let catalog = opened.catalog.clone();
+            move || Ok(EventTail::new(&catalog)?)
+        });
+        let tail = Arc::new(tail.await?);
+        let recovered =
+            recover(&opened.catalog, &opened.spool, &wall).await.context("recovering the data directory")?;
+        let counters = Arc::new(Counters::default());
+        let mut tasks = Tasks::default();
+
+        let stop_finalize = CancellationToken::new();
+        let parts = Parts {
+            catalog: opened.catalog.clone(),
+            spool: opened.spool.clone(),
+            store: opened.store.clone(),
+            wall: wall.clone(),
+            counters: counters.clone(),
+        };
+        let transfers = usize::try_from(config.store.max_uploads).unwrap_or(usize::MAX);
+        let options = FinalizerOptions { transfers, ..FinalizerOptions::default() };
+        let stop = stop_finalize.clone();
+        let (finalizer, work) = blocking(move || Ok(Finalizer::new(parts, options, stop)?)).await?;
+        tasks.spawn("finalizer", work);
+        recovered.left.into_iter().for_each(|id| finalizer.recording_broken(id));
+
+        let endpoints = webhooks::endpoints(&config.webhooks)?;
+        let (announcer, work) = Announcer::new(&opened.catalog, endpoints, &wall, &counters, stop_finalize.clone());
+        let stop = stop_finalize.clone();
+        tasks.spawn("announcer", async move {
+            work.await;
+            // Without webhooks there is nothing to do, which is no fault.
+            stop.cancelled().await;
+        });
+
+        let (live, draining) = (Live::default(), CancellationToken::new());
+        let (stop_rtmp, stop_http) = (CancellationToken::new(), CancellationToken::new());
+        let context = context(&config, &opened, &live, &finalizer, draining.clone());
+        let api = Api {
+            catalog: opened.catalog.clone(),
+            store: opened.store.clone(),
+            spool: opened.spool.clone(),
+            live: live.clone(),
+            tail,
+            counters,
+            draining: draining.clone(),
+            min_free_bytes: config.record.min_free.bytes(),
+        };
+        let access = Access {
+            tokens: config.http.tokens.clone(),
+            public_media: config.http.public_media,
+            request_timeout: config.http.request_timeout.duration(),
+        };
+        let max_connections = usize::try_from(config.http.max_connections).unwrap_or(usize::MAX);
+        let head_timeout = config.http.request_timeout.duration();
+
+        let (rtmp, http) = (rtmp.listen().context("rtmp.listen")?, http.listen().context("http.listen")?);
+        info!(rtmp = %addresses.rtmp, http = %addresses.http, data = %config.node.data.display(), "listening");
+        tasks.spawn("rtmp", ingest::run(rtmp, Arc::new(context), stop_rtmp.clone()));
+        let router = http::router(api, &access);
+        tasks.spawn("http", http::serve(http, router, max_connections, head_timeout, stop_http.clone()));
+        if !addresses.rtmp.ip().to_canonical().is_loopback() {
+            warn!("everybody who can reach {} may push streams; restrict it by a firewall", addresses.rtmp);
+        }
+        Ok(Self {
+            config,
+            addresses,
+            opened,
+            live,
+            finalizer,
+            announcer,
+            tasks,
+            draining,
+            stop_rtmp,
+            stop_finalize,
+            stop_http,
+        })
+    }
+
+    async fn run_until_stopped(mut self, mut signals: Signals, demo: Option<Demo>) -> Result<(), anyhow::Error> {
+        if demo.is_none() && self.config.log.format == LogFormat::Human && std::io::stderr().is_terminal() {
+            eprint!("{}", demo::how_to_push(&self.addresses));
+        }
+        let show =
+            demo.map(|demo| demo::run(demo, self.addresses.clone(), self.opened.catalog.clone(), self.live.clone()));
+        let mut failure = None;
+        tokio::select! {
+            signal = signals.next() => info!(signal, "stopping; a second signal stops at once"),
+            task = self.tasks.first_fault() => {
+                failure = Some(anyhow::anyhow!("the task '{task}' has ended by a fault of the program"));
+            }
+            shown = run_show(show) => failure = shown.err(),
+        }
+        tokio::select! {
+            () = self.drain() => {}
+            signal = signals.next() => warn!(signal, "stopping at once; the next start completes what is left"),
+        }
+        self.tasks.abort();
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Brings everything to its end, within `shutdown.timeout`.
+    async fn drain(&mut self) {
+        let start = Instant::now();
+        let deadline = start + self.config.shutdown.timeout.duration();
+        metrics::draining();
+        self.draining.cancel();
+        self.stop_rtmp.cancel();
+        if !self.tasks.ended("rtmp", deadline).await {
+            warn!(
+                streams = self.live.count(),
+                "recordings could not be finished in time; the next start completes them"
+            );
+        }
+        let left = self.finalizer.drain(deadline.saturating_duration_since(Instant::now())).await;
+        let told = self.announcer.drain(deadline.saturating_duration_since(Instant::now())).await;
+        if left > 0 || !told {
+            warn!(
+                recordings = left,
+                events_tried = told,
+                "not everything was uploaded or announced; the next start goes on"
+            );
+        }
+        self.stop_finalize.cancel();
+        self.stop_http.cancel();
+        let grace = Instant::now() + END_GRACE;
+        for task in ["finalizer", "announcer", "http"] {
+            self.tasks.ended(task, grace).await;
+        }
+        info!(took_ms = start.elapsed().as_millis(), "stopped");
+    }
+}
+
+/// Waits for the demonstration, for ever when there is none or it shall not end the service.
+async fn run_show(show: Option<impl Future<Output = Result<(), anyhow::Error>>>) -> Result<(), anyhow::Error> {
+    match show {
+        Some(show) => show.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn context(
+    config: &Config,
+    opened: &Opened,
+    live: &Live,
+    finalizer: &Finalizer,
+    draining: CancellationToken,
+) -> Context {
+    let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let (finished, broken) = (finalizer.clone(), finalizer.clone());
+    Context {
+        limits: config.rtmp.limits(),
+        max_connections: number(config.rtmp.max_connections),
+        max_connections_per_address: number(config.rtmp.max_connections_per_address),
+        max_held_bytes: usize::try_from(config.record.max_held_size.bytes()).unwrap_or(usize::MAX),
+        on_conflict: config.rtmp.on_conflict,
+        policies: config.record.policies(),
+        destination: Arc::new(Destination {
+            catalog: opened.catalog.clone(),
+            spool: opened.spool.clone(),
+            sync_interval: config.record.sync_interval.duration(),
+            min_free_bytes: config.record.min_free.bytes(),
+            finished: Box::new(move |id| finished.recording_finished(id)),
+            broken: Box::new(move |id| broken.recording_broken(id)),
+        }),
+        live: live.clone(),
+        clock: Clock::default(),
+        draining,
+        tasks: TaskTracker::new(),
+    }
+}
+
+/// Opens, or makes, everything on the disk.
+async fn open(config: &Config, public_base: String) -> Result<Opened, anyhow::Error> {
+    let data = config.node.data.clone();
+    let (store_kind, store_path) = (config.store.kind, config.store_path());
+    let endpoints: Vec<EndpointId> = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
+    blocking(move || {
+        std::fs::create_dir_all(&data).with_context(|| format!("making the data directory {}", data.display()))?;
+        let disk = Arc::new(RealDisk);
+        let lock = livetape_disk::lock(&*disk, &data)?;
+        let spool = Spool::open(disk, &data)?;
+        let catalog = Catalog::open(&data.join("livetape.db"), Options { public_base, endpoints })?;
+        let store = match store_kind {
+            StoreKind::Directory => open_directory(&store_path)?,
+        };
+        Ok(Opened { catalog, spool, store, _lock: lock })
+    })
+    .await
+}
+
+fn open_directory(path: &Path) -> Result<Arc<dyn ObjectStore>, anyhow::Error> {
+    Ok(Arc::new(DirectoryStore::open(path)?))
+}
+
+/// Runs a call that may wait for the disk on the blocking pool.
+async fn blocking<T: Send + 'static>(
+    call: impl FnOnce() -> Result<T, anyhow::Error> + Send + 'static,
+) -> Result<T, anyhow::Error> {
+    match tokio::task::spawn_blocking(call).await {
+        Ok(result) => result,
+        Err(problem) => {
+            error!("a start-up call died: {problem}");
+            Err(problem.into())
+        }
+    }
+}
+
+/// The start of every URL: as configured, or made from the address listened on.
+fn public_base(configured: &str, http: SocketAddr) -> String {
+    if configured.is_empty() {
+        format!("http://{}", demo::reachable(http))
+    } else {
+        configured.trim_end_matches('/').to_owned()
+    }
+}
+
+/// Binds `address` and listens.
+///
+/// # Errors
+/// When the address is taken or not one of this machine.
+pub fn listen(address: crate::config::ListenAddress) -> Result<TcpListener, anyhow::Error> {
+    Ok(Bound::new(address)?.listen()?)
+}

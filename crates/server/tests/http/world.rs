@@ -1,0 +1,275 @@
+//! A service without sockets: an index, a spool, a store, and the router over them.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use livetape_catalog::{Catalog, Change, Facts, NewRecording, NewSession, Options};
+use livetape_disk::{RealDisk, Spool};
+use livetape_media::{Format, WallTime};
+use livetape_mux::{FileName, Progress};
+use livetape_record::{RecordingId, SessionId, StreamPath};
+use livetape_server::config::Secret;
+use livetape_server::http::{Access, Api, EventTail, router};
+use livetape_server::live::{Live, LiveSession, Place};
+use livetape_store::{ContentType, DirectoryStore};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
+
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    RUNTIME.block_on(work)
+}
+
+pub(crate) struct World {
+    directory: TempDir,
+    pub(crate) api: Api,
+    router: Router,
+}
+
+/// When everything happens.
+const NOW: i64 = 1_795_381_620_000;
+
+pub(crate) fn session(number: u128) -> SessionId {
+    SessionId(uuid::Uuid::from_u128(0x7000_8000_0000_0000_0000 + number))
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::build(&[], false, 0)
+    }
+
+    pub(crate) fn with_tokens(tokens: &[&str], public_media: bool) -> Self {
+        Self::build(tokens, public_media, 0)
+    }
+
+    /// One that wants so many bytes free.
+    pub(crate) fn wanting(min_free_bytes: u64) -> Self {
+        Self::build(&[], false, min_free_bytes)
+    }
+
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: LazyLock<World> = LazyLock::new(World::new);
+        &SHARED
+    }
+
+    fn build(tokens: &[&str], public_media: bool, min_free_bytes: u64) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options { public_base: "http://tape.test".to_owned(), endpoints: Vec::new() };
+        let catalog = Catalog::open(&directory.path().join("livetape.db"), options).unwrap();
+        let tail = Arc::new(EventTail::new(&catalog).unwrap());
+        let api = Api {
+            catalog,
+            store: Arc::new(DirectoryStore::open(&directory.path().join("media")).unwrap()),
+            spool: Spool::open(Arc::new(RealDisk), directory.path()).unwrap(),
+            live: Live::default(),
+            tail,
+            counters: Arc::default(),
+            draining: CancellationToken::new(),
+            min_free_bytes,
+        };
+        let access = Access {
+            tokens: tokens.iter().map(|token| Secret::new(token)).collect(),
+            public_media,
+            request_timeout: Duration::from_secs(30),
+        };
+        let router = router(api.clone(), &access);
+        Self { directory, api, router }
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A recording that grows: its rows.
+    pub(crate) fn growing(&self, number: u128, stream: &str, format: Format) -> RecordingId {
+        let id = RecordingId { session: session(number), format, sequence: 1 };
+        let started_at = WallTime::from_unix_millis(NOW);
+        let new = NewSession {
+            id: id.session,
+            app: "live".to_owned(),
+            stream: stream.to_owned(),
+            query: String::new(),
+            remote_addr: "192.0.2.1:5000".to_owned(),
+            started_at,
+        };
+        self.api.catalog.apply(Change::SessionStarted(new)).unwrap();
+        let opened = NewRecording {
+            id,
+            app: "live".to_owned(),
+            stream: stream.to_owned(),
+            key: key(number, stream, format),
+            started_at,
+            start_reason: "publish".to_owned(),
+            video: None,
+            audio: None,
+        };
+        self.api.catalog.apply(Change::RecordingOpened(opened)).unwrap();
+        id
+    }
+
+    /// A recording that is in the store and announced.
+    pub(crate) fn ready(&self, number: u128, stream: &str, format: Format, media: &[u8]) -> RecordingId {
+        let id = self.growing(number, stream, format);
+        self.stored(&key(number, stream, format), media);
+        let size_bytes = media.len() as u64;
+        let facts = Facts { size_bytes, duration: Duration::from_millis(2_500), video: None, audio: None };
+        let ended_at = WallTime::from_unix_millis(NOW + 2_500);
+        let reason = "unpublish".to_owned();
+        let finished = Change::RecordingFinished { id, ended_at, reason, facts, recovered: false };
+        self.api.catalog.apply(finished).unwrap();
+        self.api.catalog.apply(Change::RecordingReady { id, at: ended_at, size_bytes }).unwrap();
+        self.api.catalog.apply(Change::SpoolEvicted { id }).unwrap();
+        id
+    }
+
+    /// Puts an object into the store; its path in URLs.
+    pub(crate) fn stored(&self, key: &str, media: &[u8]) -> String {
+        let parsed = key.parse().unwrap();
+        let data = Bytes::copy_from_slice(media);
+        let put = self.api.store.put_bytes(&parsed, data, ContentType::of_key(&parsed));
+        block_on(put).unwrap();
+        format!("/media/{}", key.replace('%', "%25"))
+    }
+
+    /// Writes a file of a recording into the spool, under this name.
+    pub(crate) fn spool_file(&self, id: RecordingId, name: &str, contents: &[u8]) {
+        let some = FileName::new("media.m3u8").unwrap();
+        let path: PathBuf = self.api.spool.path(&id.to_string(), &some).unwrap();
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path.with_file_name(name), contents).unwrap();
+    }
+
+    /// The session is live, and its recording has come this far.
+    pub(crate) fn live(&self, number: u128, stream: &str, id: RecordingId, size_bytes: u64, millis: u64) -> Place {
+        let path = StreamPath { app: "live".to_owned(), name: stream.to_owned() };
+        let (close, _) = tokio::sync::mpsc::channel(1);
+        let remote = "192.0.2.1:5000".to_owned();
+        let new = LiveSession::new(session(number), path, remote, WallTime::from_unix_millis(NOW), close);
+        let Ok(place) = self.api.live.enter(new) else { panic!("{stream} is live already") };
+        let progress = Progress { size_bytes, duration: Duration::from_millis(millis), segments: 0 };
+        place.session().recording(id, Some(&key(number, stream, id.format)), progress);
+        place
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[])
+    }
+
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        block_on(Answer::of(self.router.clone(), method, path, headers))
+    }
+
+    /// One number of `/metrics`; 0 when it is not there yet.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+}
+
+fn key(number: u128, stream: &str, format: Format) -> String {
+    match format {
+        Format::Hls => format!("live/{stream}/{number}-hls/index.m3u8"),
+        _ => format!("live/{stream}/{number}.{format}"),
+    }
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) async fn of(router: Router, method: &str, path: &str, headers: &[(&str, &str)]) -> Self {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
+        Self { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: StatusCode, code: &str) {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        let problem = self.json();
+        assert_eq!((&problem["status"], &problem["code"]), (&status.as_u16().into(), &code.into()), "{problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{problem}");
+    }
+}
+
+/// Holds `value` against `schema` of an OpenAPI description; members that are not described are
+/// mistakes too.
+pub(crate) fn conforms(description: &Value, schema: &Value, value: &Value, place: &str) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let pointer = reference.strip_prefix('#').unwrap();
+        let target = description.pointer(pointer).unwrap_or_else(|| panic!("{reference} is not described"));
+        return conforms(description, target, value, place);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let choice = choices.iter().find(|choice| (choice["type"] == "null") == value.is_null());
+        return conforms(description, choice.unwrap_or_else(|| panic!("{place}: {value}")), value, place);
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let types: Vec<&str> = match &schema["type"] {
+        Value::String(one) => vec![one],
+        Value::Array(several) => several.iter().map(|one| one.as_str().unwrap()).collect(),
+        _ => panic!("{place}: no type in {schema}"),
+    };
+    let fits = types.contains(&kind) || (kind == "integer" && types.contains(&"number"));
+    assert!(fits, "{place}: {value} is not {types:?}");
+    if let Some(allowed) = schema["enum"].as_array() {
+        assert!(allowed.contains(value), "{place}: {value} is not in {allowed:?}");
+    }
+    match value {
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                conforms(description, &schema["items"], item, &format!("{place}[{at}]"));
+            }
+        }
+        Value::Object(members) => {
+            let Some(properties) = schema["properties"].as_object() else { return };
+            for name in schema["required"].as_array().into_iter().flatten() {
+                assert!(members.contains_key(name.as_str().unwrap()), "{place}: no {name}");
+            }
+            for (name, member) in members {
+                let property = properties.get(name).unwrap_or_else(|| panic!("{place}: {name} is not described"));
+                conforms(description, property, member, &format!("{place}.{name}"));
+            }
+        }
+        _ => {}
+    }
+}
