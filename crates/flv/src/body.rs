@@ -126,6 +126,7 @@ fn legacy_video(first: u8, body: &Bytes, mut each: impl FnMut(Packet)) -> Result
     const AVC: u8 = 7;
     /// An extension of Chinese networks, older than Enhanced RTMP.
     const HEVC: u8 = 12;
+    const END_OF_SEQUENCE: u8 = 2;
     let (frame_type, number) = (first >> 4, first & 0xf);
     if frame_type == COMMAND || body.len() == 1 {
         return Ok(());
@@ -138,6 +139,11 @@ fn legacy_video(first: u8, body: &Bytes, mut each: impl FnMut(Packet)) -> Result
             return Ok(());
         }
     };
+    // Some publishers cut the end marker short.
+    if body.get(1) == Some(&END_OF_SEQUENCE) {
+        each(Packet { track: 0, coding: Coding::Known(codec), content: Content::Other });
+        return Ok(());
+    }
     let Some(&[_, packet_type, c0, c1, c2]) = body.first_chunk::<5>() else {
         return Err(BodyError::Truncated("the composition time"));
     };
@@ -151,7 +157,6 @@ fn legacy_video(first: u8, body: &Bytes, mut each: impl FnMut(Packet)) -> Result
             random_access: is_random_access(frame_type),
             data,
         },
-        2 => Content::Other,
         value => return Err(BodyError::Unknown { what: "packet type", value }),
     };
     each(Packet { track: 0, coding: Coding::Known(codec), content });

@@ -31,7 +31,7 @@ fn configuration(record: &'static [u8]) -> Content {
 #[test]
 fn one_packet_bodies_say_what_they_hold() {
     use Codec::*;
-    let cases: [(TrackKind, &[u8], Codec, Content); 31] = [
+    let cases: [(TrackKind, &[u8], Codec, Content); 32] = [
         (V, b"\x17\x00\x00\x00\x00rec", Avc, configuration(b"rec")),
         (V, b"\x17\x01\x00\x00\x28data", Avc, frame(true, 40, b"data")),
         (V, b"\x27\x01\xff\xff\xd8data", Avc, frame(false, -40, b"data")),
@@ -39,6 +39,7 @@ fn one_packet_bodies_say_what_they_hold() {
         (V, b"\x47\x01\x80\x00\x00d", Avc, frame(true, -8_388_608, b"d")),
         (V, b"\x17\x02\x00\x00\x00", Avc, Content::Other),
         (V, b"\x17\x02\x00\x00\x00x", Avc, Content::Other),
+        (V, b"\x17\x02", Avc, Content::Other),
         (V, b"\x17\x00\x00\x00\x00", Avc, Content::Other),
         (V, b"\x1c\x01\x00\x00\x01d", Hevc, frame(true, 1, b"d")),
         (V, b"\x90hvc1rec", Hevc, configuration(b"rec")),
