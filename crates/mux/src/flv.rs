@@ -226,11 +226,11 @@ impl Muxer for FlvMuxer {
 
     fn end(&mut self, end: Option<MediaTime>, ops: &mut Vec<Op>) -> Summary {
         self.write(ops);
-        let end_ms = end.zip(self.zero).map(|(end, zero)| (end - zero).to_ticks(1000));
+        let next_ms = end.zip(self.zero).map(|(end, zero)| (end - zero).to_ticks(1000));
         let file = FileName::flv();
-        let data = self.head.changing(&self.ledger, self.ledger.duration(end_ms));
+        let data = self.head.changing(&self.ledger, self.ledger.end(next_ms));
         ops.push(Op::Patch { file: file.clone(), offset: self.head.changing_at(), data: data.into() });
         ops.push(Op::Finish { file });
-        Summary { repaired_frames: self.repaired, ..self.ledger.summary(self.start, end_ms) }
+        Summary { repaired_frames: self.repaired, ..self.ledger.summary(self.start, next_ms) }
     }
 }

@@ -10,6 +10,8 @@ use crate::{AudioSummary, Summary, VideoSummary};
 const LONGEST_STEP_MS: i64 = 1_000;
 /// What the only frame of a track lasts when nothing tells.
 const ASSUMED_STEP_MS: i64 = 40;
+/// How far apart the entries of an index of sound are.
+const SOUND_STEP_MS: u32 = 2_000;
 
 /// What an FLV file holds.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(super) struct TrackLedger {
     pub(super) bytes: u64,
     pub(super) last_ms: i64,
     step_ms: Option<i64>,
+    /// The presentation time of the first frame.
+    first_shown_ms: Option<i64>,
     /// The latest presentation time.
     shown_ms: i64,
 }
@@ -62,7 +66,17 @@ impl Ledger {
         let track = self.track(config.codec().kind());
         match track {
             Some(track) => track.config = config,
-            None => *track = Some(TrackLedger { config, frames: 0, bytes: 0, last_ms: 0, step_ms: None, shown_ms: 0 }),
+            None => {
+                *track = Some(TrackLedger {
+                    config,
+                    frames: 0,
+                    bytes: 0,
+                    last_ms: 0,
+                    step_ms: None,
+                    first_shown_ms: None,
+                    shown_ms: 0,
+                });
+            }
         }
     }
 
@@ -74,9 +88,14 @@ impl Ledger {
         }
     }
 
+    /// Whether the index is of this track: the pictures, or the sound where there are none.
+    fn is_indexed(&self, kind: TrackKind) -> bool {
+        kind == TrackKind::Video || self.video.is_none()
+    }
+
     /// A sequence header of `size` bytes follows.
     pub(super) fn sequence_header(&mut self, kind: TrackKind, size: u32) {
-        if kind == TrackKind::Video {
+        if self.is_indexed(kind) {
             self.index.sequence_header.get_or_insert(self.size);
         }
         self.other(size);
@@ -95,9 +114,9 @@ impl Ledger {
         let at_ms = i64::from(frame.timestamp_ms);
         if kind == TrackKind::Video {
             self.rate.frame(MediaTime::from_millis(at_ms));
-            if frame.random_access {
-                self.index.key_frame(position, frame.timestamp_ms);
-            }
+        }
+        if frame.random_access && self.is_indexed(kind) {
+            self.index.key_frame(position, frame.timestamp_ms, kind);
         }
         let Some(track) = self.track(kind) else { return };
         if track.frames > 0 {
@@ -106,19 +125,28 @@ impl Ledger {
         track.frames += 1;
         track.bytes += whole;
         track.last_ms = at_ms;
-        track.shown_ms = track.shown_ms.max(at_ms + i64::from(frame.composition_ms));
+        let shown_ms = at_ms + i64::from(frame.composition_ms);
+        track.first_shown_ms.get_or_insert(shown_ms);
+        track.shown_ms = track.shown_ms.max(shown_ms);
     }
 
-    /// How long the file plays: to the end of the last picture and of the last sound. `end_ms` is the decoding
+    /// Where on the file's own timeline the last picture and the last sound have ended. `next_ms` is the decoding
     /// time of the picture after the last one, where that is known.
-    pub(super) fn duration(&self, end_ms: Option<i64>) -> MediaTime {
+    pub(super) fn end(&self, next_ms: Option<i64>) -> MediaTime {
         let video = self.video.as_ref().filter(|track| track.frames > 0).map(|track| {
-            let known = end_ms.map(|end| end - track.last_ms).filter(|step| (1..=LONGEST_STEP_MS).contains(step));
+            let known = next_ms.map(|next| next - track.last_ms).filter(|step| (1..=LONGEST_STEP_MS).contains(step));
             let step = known.unwrap_or_else(|| track.usual_step_ms(self.frame_rate()));
             MediaTime::from_millis(track.shown_ms.max(track.last_ms) + step)
         });
         let audio = self.audio.as_ref().filter(|track| track.frames > 0).map(TrackLedger::end_of_sound);
         video.max(audio).unwrap_or_default()
+    }
+
+    /// How long the recording lasts: from the first picture, or the first sound where there is none, to the end.
+    pub(super) fn duration(&self, next_ms: Option<i64>) -> MediaTime {
+        let first = |track: &Option<TrackLedger>| track.as_ref().and_then(|track| track.first_shown_ms);
+        let begin = first(&self.video).or_else(|| first(&self.audio));
+        self.end(next_ms) - MediaTime::from_millis(begin.unwrap_or(0))
     }
 
     /// Frames a second: measured, else declared, else 0.
@@ -141,7 +169,7 @@ impl Ledger {
     }
 
     /// What the finished file holds.
-    pub(super) fn summary(&self, start: MediaTime, end_ms: Option<i64>) -> Summary {
+    pub(super) fn summary(&self, start: MediaTime, next_ms: Option<i64>) -> Summary {
         let video = self.video.as_ref().filter(|track| track.frames > 0).and_then(|track| {
             Some(VideoSummary {
                 codec: track.config.codec(),
@@ -159,7 +187,7 @@ impl Ledger {
                 frames: track.frames,
             })
         });
-        let duration = self.duration(end_ms).to_duration();
+        let duration = self.duration(next_ms).to_duration();
         Summary { size_bytes: self.size, duration, start, video, audio, ..Summary::default() }
     }
 }
@@ -185,12 +213,12 @@ impl TrackLedger {
     }
 }
 
-/// Where the key frames are: at most so many as there is room for, spread evenly.
+/// Where decoders may start: the key frames, or a frame of sound now and then. At most so many as there is room for, spread evenly.
 #[derive(Debug, Default)]
 pub(super) struct KeyframeIndex {
     /// How many entries there is room for, that of the sequence header included.
     pub(super) room: usize,
-    /// Where the video sequence header is.
+    /// Where the sequence header is.
     pub(super) sequence_header: Option<u64>,
     /// The last key frame: its place and time in ms.
     pub(super) last: Option<(u64, u32)>,
@@ -201,7 +229,12 @@ pub(super) struct KeyframeIndex {
 }
 
 impl KeyframeIndex {
-    fn key_frame(&mut self, position: u64, timestamp_ms: u32) {
+    fn key_frame(&mut self, position: u64, timestamp_ms: u32, kind: TrackKind) {
+        // Sound could be entered from anywhere.
+        let near = self.last.is_some_and(|(_, last)| timestamp_ms.saturating_sub(last) < SOUND_STEP_MS);
+        if kind == TrackKind::Audio && near {
+            return;
+        }
         self.last = Some((position, timestamp_ms));
         let number = self.seen;
         self.seen += 1;
@@ -239,7 +272,7 @@ mod tests {
         for room in [0, 1, 2, 3, 8, 9] {
             let mut index = KeyframeIndex { room, sequence_header: Some(7), ..KeyframeIndex::default() };
             for number in 0..1000 {
-                index.key_frame(100 + u64::from(number), number);
+                index.key_frame(100 + u64::from(number), number, TrackKind::Video);
                 let entries: Vec<_> = index.entries().collect();
                 assert!(entries.len() <= room);
                 let times: Vec<_> = entries.iter().skip(1).map(|(_, time)| *time).collect();

@@ -135,9 +135,10 @@ impl Head {
         out
     }
 
-    /// The values that change, to be written at [`Head::changing_at`]. Up to [`Head::room_end`] zeros follow.
-    pub(super) fn changing(&self, ledger: &Ledger, duration: MediaTime) -> Vec<u8> {
-        changing(ledger, duration, self.room_bytes() / ENTRY_BYTES)
+    /// The values that change, to be written at [`Head::changing_at`]; `end` is when the file has played. Up to
+    /// [`Head::room_end`] zeros follow.
+    pub(super) fn changing(&self, ledger: &Ledger, end: MediaTime) -> Vec<u8> {
+        changing(ledger, end, self.room_bytes() / ENTRY_BYTES)
     }
 }
 
@@ -178,9 +179,9 @@ fn constants(begin: &Begin, video: Option<&Track>, audio: Option<&Track>) -> Vec
 const CHANGING_VALUES: u32 = 11;
 
 /// The values that change. Their length depends on nothing but the entries of the index, of which there is room
-/// for `room`.
-fn changing(ledger: &Ledger, duration: MediaTime, room: u64) -> Vec<u8> {
-    let seconds = duration.as_nanos() as f64 / 1e9;
+/// for `room`. `end` is when the file has played, on its own timeline.
+fn changing(ledger: &Ledger, end: MediaTime, room: u64) -> Vec<u8> {
+    let seconds = end.as_nanos() as f64 / 1e9;
     let kilobits = |bytes: Option<u64>| match bytes {
         Some(bytes) if seconds > 0.0 => bytes as f64 * 8.0 / 1000.0 / seconds,
         _ => 0.0,

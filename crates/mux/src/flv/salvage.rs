@@ -71,7 +71,7 @@ pub(crate) fn salvage(files: &dyn Files) -> Result<Salvage, SalvageError> {
     if cut_bytes > 0 {
         ops.push(Op::Truncate { file: file.clone(), len: ledger.size });
     }
-    let mut data = head.changing(&ledger, ledger.duration(None));
+    let mut data = head.changing(&ledger, ledger.end(None));
     let room_at = head.changing_at() + data.len() as u64;
     if !is_zero(&mut window, room_at, head.room_end()).map_err(read)? {
         // An index that was longer, or whose patch is torn.
