@@ -29,7 +29,7 @@ pub struct RecordingView {
     pub state: RecordingState,
     /// Where it is, or will be, in the store.
     pub key: String,
-    /// Where it can be fetched, once it is ready.
+    /// Where it can be fetched, also while it grows; nothing once it is discarded or has failed.
     pub url: Option<String>,
     /// Bytes over all its files, once finished.
     pub size_bytes: Option<u64>,
@@ -73,7 +73,8 @@ impl RecordingView {
             session_id: row.id.session,
             format: row.id.format,
             sequence: row.id.sequence,
-            url: (row.state == RecordingState::Ready).then(|| media_url(public_base, &row.key)),
+            url: (!matches!(row.state, RecordingState::Discarded | RecordingState::Failed))
+                .then(|| media_url(public_base, &row.key)),
             app: row.app,
             stream: row.stream,
             state: row.state,

@@ -60,7 +60,8 @@ fn a_growing_recording_says_null_for_what_is_not_known_yet() {
             r#"{"id":"evt_0192f0c1000070008000000000000001_mp4_1_started","type":"recording.started","#,
             r#""timestamp":"2026-11-22T21:00:01.000Z","data":{"id":"rec_0192f0c1000070008000000000000001_mp4_1","#,
             r#""session_id":"ses_0192f0c1000070008000000000000001","app":"live","stream":"s1","format":"mp4","#,
-            r#""state":"recording","key":"live/s1/2026-11-22/s1-210000-1.mp4","url":null,"size_bytes":null,"#,
+            r#""state":"recording","key":"live/s1/2026-11-22/s1-210000-1.mp4","url":"https://tape.example.com/media/live/s1/2026-11-22/s1-210000-1.mp4","#,
+            r#""size_bytes":null,"#,
             r#""duration_ms":null,"started_at":"2026-11-22T21:00:01.000Z","ended_at":null,"start_reason":"publish","#,
             r#""end_reason":null,"video":{"codec":"h264","width":1920,"height":1080,"frame_rate":null,"frames":0},"#,
             r#""audio":null,"sequence":1,"recovered":false,"error":null,"bit_rate":null}}"#
