@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_real_encoders_are_read() {
+    fn records_of_every_signalling_are_read() {
         let lc = "mp4a.40.2";
         let cases = [
             ("1210", 2, 0, 44_100, 44_100, 2, lc),
@@ -249,7 +249,7 @@ mod tests {
             ("1588", 2, 0, 8_000, 8_000, 1, lc),
             // ffmpeg: LC with an explicit "no SBR".
             ("119056e500", 2, 0, 48_000, 48_000, 2, lc),
-            // fdk-aac: hierarchical HE-AAC 22.05/44.1 kHz; HE-AAC v2 24/48 kHz.
+            // Hierarchical: HE-AAC 22.05/44.1 kHz; HE-AAC v2 24/48 kHz.
             ("2b920800", 2, 5, 22_050, 44_100, 2, "mp4a.40.5"),
             ("eb098800", 2, 29, 24_000, 48_000, 2, "mp4a.40.29"),
             // Backward compatible: LC 24 kHz, then SBR 48 kHz, then PS as well.
