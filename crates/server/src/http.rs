@@ -137,7 +137,7 @@ async fn observe(request: Request, next: Next) -> Response {
     let status = response.status().as_u16();
     let took = start.elapsed();
     crate::metrics::http_answered(route, method, status, took);
-    tracing::debug!(method, route, status, took_us = took.as_micros(), "http");
+    tracing::debug!(method, route, status, ?took, "http");
     let headers = response.headers_mut();
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

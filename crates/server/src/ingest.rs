@@ -133,7 +133,8 @@ pub async fn run(listener: TcpListener, context: Arc<Context>, shutdown: Cancell
             accepted = listener.accept() => accepted,
         };
         let (stream, remote) = match accepted {
-            Ok(accepted) => accepted,
+            // A listener on every address shows IPv4 clients as ::ffff:192.0.2.1.
+            Ok((stream, remote)) => (stream, SocketAddr::new(remote.ip().to_canonical(), remote.port())),
             Err(problem) => {
                 warn!("accepting an RTMP connection: {problem}");
                 tokio::time::sleep(ACCEPT_REST).await;

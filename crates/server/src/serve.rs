@@ -246,7 +246,7 @@ impl Service {
         for task in ["finalizer", "announcer", "http"] {
             self.tasks.ended(task, grace).await;
         }
-        info!(took_ms = start.elapsed().as_millis(), "stopped");
+        info!(took = ?start.elapsed(), "stopped");
     }
 }
 
