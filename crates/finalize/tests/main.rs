@@ -2,7 +2,17 @@
 //! real sockets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "main/announcer.rs"]
+mod announcer;
+#[path = "main/finalizer.rs"]
+mod finalizer;
+#[path = "main/flaky_store.rs"]
+mod flaky_store;
 #[path = "main/receiver.rs"]
 mod receiver;
+#[path = "main/watched_disk.rs"]
+mod watched_disk;
 #[path = "main/webhook.rs"]
 mod webhook;
+#[path = "main/world.rs"]
+mod world;

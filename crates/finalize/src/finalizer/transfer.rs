@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use livetape_catalog::{Applied, CatalogError, Change, RecordingRow, RecordingState};
+use livetape_media::EndReason;
 use livetape_record::RecordingId;
 use livetape_store::{PutFile, StoreError};
 use tracing::info;
@@ -34,7 +35,15 @@ impl Transfer<'_> {
         let mut row = self.row().await?;
         if row.state == RecordingState::Recording && task == Task::Complete {
             let parts = self.parts.clone();
-            blocking(move || complete(&parts.catalog, &parts.spool, &parts.wall, &row, BROKEN)).await?;
+            blocking::<_, FinalizeError, _>(move || {
+                // Left over by recovery, it is the crash that cut it off.
+                let session = parts.catalog.session(&row.id.session)?;
+                let crash = EndReason::Crash.name();
+                let crashed = session.is_some_and(|session| session.end_reason.as_deref() == Some(crash));
+                let reason = if crashed { crash } else { BROKEN };
+                complete(&parts.catalog, &parts.spool, &parts.wall, &row, reason)
+            })
+            .await?;
             row = self.row().await?;
         }
         match row.state {
