@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use livetape_catalog::Change;
-use livetape_media::{EndReason, Item, MediaTime, Now, TrackKind};
+use livetape_media::{EndReason, Item, JumpDirection, MediaTime, Now, Track, TrackKind, Warning, WarningKind};
 use tracing::{error, info};
 
 use super::lane::Lane;
@@ -59,8 +59,13 @@ impl Publication {
         match item {
             Item::Frame(frame) => self.received.frame(frame),
             Item::Track(track) => {
-                info!(session = %self.session().id, kind = track.id.kind.name(), codec = %track.config.codec(), "track");
-                self.session().track(track);
+                info!(session = %self.session().id, kind = track.id.kind.name(), index = track.id.index,
+                    codec = %track.config.codec(), "track");
+                if track.id.index == 0 {
+                    self.session().track(track);
+                } else {
+                    self.warn(further_track_warning(track), now);
+                }
             }
             Item::Warning(warning) => self.warn(warning.clone(), now),
             Item::Jump { by, direction, .. } => self.warn(jump_warning(*by, *direction), now),
@@ -129,7 +134,7 @@ impl Publication {
         metrics::session_ended(reason);
     }
 
-    fn warn(&self, warning: livetape_media::Warning, now: Now) {
+    fn warn(&self, warning: Warning, now: Now) {
         let writer = Writer::new(self.context.destination.clone(), self.session().id);
         self.context.tasks.spawn_blocking(move || writer.warn(&warning, None, now.wall));
     }
@@ -165,13 +170,22 @@ impl Received {
     }
 }
 
-fn jump_warning(by: MediaTime, direction: livetape_media::JumpDirection) -> livetape_media::Warning {
+fn further_track_warning(track: &Track) -> Warning {
+    let (kind, codec) = (track.id.kind.name(), track.config.codec());
+    Warning {
+        kind: WarningKind::UnsupportedTrack,
+        track: Some(track.id),
+        detail: format!("{kind} track {} ({codec}) is not recorded; the main tracks are", track.id.index),
+    }
+}
+
+fn jump_warning(by: MediaTime, direction: JumpDirection) -> Warning {
     let way = match direction {
-        livetape_media::JumpDirection::Forward => "forward",
-        livetape_media::JumpDirection::Backward => "back",
+        JumpDirection::Forward => "forward",
+        JumpDirection::Backward => "back",
     };
-    livetape_media::Warning {
-        kind: livetape_media::WarningKind::TimestampJump,
+    Warning {
+        kind: WarningKind::TimestampJump,
         track: None,
         detail: format!("the publisher's timestamps jumped {way} by {by}; the recording goes on without the jump"),
     }
