@@ -132,6 +132,3 @@ impl Muxer for Mp4Muxer {
         Summary { repaired_frames: self.fragmenter.repaired(), ..summary::summary(&tracks, &movie, zero, completed) }
     }
 }
-
-#[cfg(test)]
-mod tests;

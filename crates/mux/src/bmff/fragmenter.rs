@@ -108,7 +108,8 @@ impl Fragmenter {
         if self.tracks.iter().all(|track| track.waiting.len() < 2) {
             return None;
         }
-        self.place_all();
+        // A track with a single frame gives nothing out yet: its place is found when more is known of it.
+        self.place_all(2);
         self.take(|track| track.run(track.waiting.len().saturating_sub(1), None))
     }
 
@@ -118,7 +119,7 @@ impl Fragmenter {
         if self.tracks.iter().all(|track| track.waiting.is_empty()) {
             return None;
         }
-        let zero = self.place_all();
+        let zero = self.place_all(1);
         self.take(|track| {
             let end = end.filter(|_| track.entry.is_video()).map(|end| track.placement.end(end, zero));
             track.run(track.waiting.len(), end)
@@ -135,8 +136,9 @@ impl Fragmenter {
         self.tracks.iter().map(|track| track.placement.repaired).sum()
     }
 
-    /// Gives every waiting frame its place. On the first call this decides the zero.
-    fn place_all(&mut self) -> MediaTime {
+    /// Gives every waiting frame its place, on tracks that have begun or have at least `least` frames. On
+    /// the first call this decides the zero.
+    fn place_all(&mut self, least: usize) -> MediaTime {
         let mut earliest: Option<MediaTime> = None;
         let mut silent = false;
         for track in &mut self.tracks {
@@ -152,7 +154,7 @@ impl Fragmenter {
             }
         };
         self.zero = Some(zero);
-        for track in &mut self.tracks {
+        for track in self.tracks.iter_mut().filter(|track| track.has_begun() || track.waiting.len() >= least) {
             track.place(zero);
         }
         zero
@@ -169,9 +171,14 @@ impl Fragmenter {
 }
 
 impl TrackFrames {
-    /// Before any frame of the track has a place: learns from those that wait.
+    fn has_begun(&self) -> bool {
+        self.placed > 0 || self.last_duration.is_some()
+    }
+
+    /// Before any frame of the track has a place: learns from those that wait, and tells where the first
+    /// will be.
     fn begin(&mut self) -> Option<MediaTime> {
-        if self.placed > 0 || self.last_duration.is_some() {
+        if self.has_begun() {
             return None;
         }
         let times: Vec<_> = self.waiting.iter().map(|frame| (frame.dts, frame.pts)).collect();

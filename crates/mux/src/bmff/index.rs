@@ -132,3 +132,35 @@ impl TrackIndex {
         runs.iter().map(|log| log.memory()).sum::<usize>() + numbers.iter().map(|log| log.memory()).sum::<usize>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An hour of 30 pictures a second with B-frames whose times jitter, in fragments of 400 ms, and of
+    /// sound: the worst that ordinary publishers send.
+    #[test]
+    fn an_hour_takes_less_than_two_megabytes() {
+        let (mut video, mut audio) = (TrackIndex::default(), TrackIndex::default());
+        let mut offset = 0;
+        for fragment in 0..9_000u32 {
+            let pictures: Vec<_> = (fragment * 12..fragment * 12 + 12)
+                .map(|n| Sample {
+                    duration: [2970, 2970, 3060][n as usize % 3],
+                    size: 8_000 + n * 7919 % 6_000,
+                    composition: [6030, 12_060, 2970, 3060][n as usize % 4],
+                    sync: n % 60 == 0,
+                })
+                .collect();
+            video.push_samples(offset, 0, &pictures);
+            let sounds: Vec<_> = (0..19 - fragment % 2)
+                .map(|n| Sample { duration: 1024, size: 300 + n * 31 % 120, composition: 0, sync: true })
+                .collect();
+            audio.push_samples(offset + 130_000, 0, &sounds);
+            offset += 140_000;
+        }
+        let bytes = video.memory() + audio.memory();
+        assert!(bytes < 2_000_000, "{bytes} bytes");
+        assert_eq!(audio.durations.len(), 1, "sound on a grid has one run");
+    }
+}

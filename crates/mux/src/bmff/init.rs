@@ -60,7 +60,7 @@ pub(crate) fn init_section(brands: Brands, tracks: &[TrackEntry], wall_start: Wa
     let mut writer = BoxWriter::with_capacity(2048);
     brands.write(&mut writer);
     writer.boxed(b"moov", |w| {
-        mvhd(w, wall_start, 0, tracks.len());
+        mvhd(w, wall_start, 0, tracks.iter().map(|entry| entry.number).max().unwrap_or(0));
         for entry in tracks {
             trak(w, entry, wall_start, &TrackTimes::default(), |w| {
                 w.boxed(b"stbl", |w| {

@@ -129,7 +129,8 @@ pub(crate) fn progressive(
     let mut writer = BoxWriter::with_capacity(size + 1024);
     writer.boxed(b"moov", |w| {
         let duration = movie.tracks.iter().map(|track| track.movie_duration).max().unwrap_or(0);
-        mvhd(w, wall_start, duration, tracks.len());
+        let last_track = tracks.iter().map(|(entry, _)| entry.number).max().unwrap_or(0);
+        mvhd(w, wall_start, duration, last_track);
         for ((entry, index), times) in tracks.iter().zip(&movie.tracks) {
             trak(w, entry, wall_start, times, |w| stbl(w, entry, index));
         }
@@ -142,7 +143,7 @@ pub(crate) fn progressive(
 /// ```text
 /// mvhd  creation modification timescale:u32 duration  rate:16.16=1 volume:8.8=1 0:10 matrix:36 0:24 next_track_ID:u32
 /// ```
-pub(super) fn mvhd(writer: &mut BoxWriter, wall_start: WallTime, duration: u64, tracks: usize) {
+pub(super) fn mvhd(writer: &mut BoxWriter, wall_start: WallTime, duration: u64, last_track: u32) {
     let made = seconds_since_1904(wall_start);
     let wide = needs_wide(made, duration);
     writer.full(b"mvhd", u8::from(wide), 0, |w| {
@@ -155,7 +156,7 @@ pub(super) fn mvhd(writer: &mut BoxWriter, wall_start: WallTime, duration: u64, 
         w.zeros(10);
         unity_matrix(w);
         w.zeros(24);
-        w.u32(tracks as u32 + 1);
+        w.u32(last_track + 1);
     });
 }
 

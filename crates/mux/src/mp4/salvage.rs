@@ -26,6 +26,8 @@ use crate::{FileName, Files, Op, ReadAt, Salvage, SalvageError, Summary};
 const INIT_LIMIT: u64 = 1 << 20;
 /// No `moof` comes near this: it would describe a million frames.
 const MOOF_LIMIT: u64 = 16 << 20;
+/// More than this cannot be one torn fragment: a file that holds it is not empty.
+const TORN_LIMIT: u64 = 64 << 20;
 /// What is read of a fragment at once: enough for the `moof` of an ordinary one.
 const WINDOW: u64 = 4096;
 
@@ -124,6 +126,9 @@ impl Torn {
         if reader.len() <= media_end {
             return Ok(None);
         }
+        if init.tracks.is_empty() {
+            return Err(reader.damaged(FTYP_LEN, "its first index names no track"));
+        }
         let indexes = init.tracks.iter().map(|_| TrackIndex::default()).collect();
         Ok(Some(Self { flipped, head, init, indexes, media_end, torn_mdat: None, index_at_end: None, cut_bytes: 0 }))
     }
@@ -203,6 +208,10 @@ impl Torn {
         let tracks: Vec<(&TrackEntry, &TrackIndex)> =
             self.init.tracks.iter().zip(&self.indexes).filter(|(_, index)| index.samples() > 0).collect();
         if tracks.is_empty() {
+            let start = self.head.media_start();
+            if reader.len() - start > TORN_LIMIT {
+                return Err(reader.damaged(start, "its first fragment cannot be read"));
+            }
             return Ok(Salvage::Empty);
         }
         let (wall_start, zero): (WallTime, _) = (self.init.wall_start, self.init.zero);

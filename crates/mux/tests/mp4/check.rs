@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use crate::disk::Disk;
 use crate::media::{aac, audio, avc, video};
-use crate::readers::{ReadTrack, contents_by_re_mp4, edits, finished, finished_by_mp4, frames_by_mp4_atom, growing, times};
+use crate::readers::{
+    ReadTrack, contents_by_re_mp4, edits, finished, finished_by_mp4, frames_by_mp4_atom, growing, times,
+};
 use crate::streams::{self, Stream};
 
 /// Checks that a finished file holds exactly `frames`, at their own times.
@@ -245,6 +247,20 @@ proptest! {
         let (ops, _) = stream.record();
         crate::crash::check_torn(&stream, &ops, op.index(ops.len()), Some(&byte), &again);
     }
+}
+
+#[test]
+fn progress_is_what_was_handed_over() {
+    let stream = streams::b_frames();
+    let mut ops = Vec::new();
+    let mut muxer = livetape_mux::open(livetape_media::Format::Mp4, stream.begin(), &mut ops);
+    for frame in &stream.frames {
+        muxer.frame(frame, &mut ops);
+        assert_eq!(muxer.progress().size_bytes, Disk::after(&ops).len());
+    }
+    assert_eq!(muxer.progress().duration.as_millis(), 2_360, "to the last picture or sound shown");
+    let summary = muxer.end(None, &mut ops);
+    assert_eq!(muxer.progress().size_bytes, summary.size_bytes);
 }
 
 #[test]

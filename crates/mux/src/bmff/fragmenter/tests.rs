@@ -129,6 +129,17 @@ fn pictures_shown_before_they_are_decoded_are_decoded_earlier() {
 }
 
 #[test]
+fn a_picture_that_is_alone_at_a_cut_waits_for_others_to_tell_its_offset() {
+    let mut frames: Vec<_> = (0..25).map(|n| audio(n * 21 - 500)).collect();
+    frames.insert(20, video(0, 0, true));
+    frames.extend([video(40, 120, false), video(80, 40, false), video(120, 80, false)]);
+    let cut = fragments(Fragmenter::new(&both(), Origin::FirstFragment, LIMITS), &frames, None);
+    let samples = cut.iter().flat_map(|fragment| &fragment.runs).filter(|run| run.id == TrackId::VIDEO);
+    assert!(samples.flat_map(|run| &run.samples).all(|sample| sample.composition >= 0));
+    assert!(cut.len() > 1, "there was a cut before");
+}
+
+#[test]
 fn an_offset_lower_than_any_before_is_written_as_it_is() {
     let mut frames: Vec<_> = (0..20).map(|n| video(n * 40, n * 40, n == 0)).collect();
     frames.extend([video(800, 920, false), video(840, 800, false), video(880, 840, false), video(920, 880, false)]);
