@@ -56,6 +56,8 @@ fn a_paused_publisher_that_answers_pings_is_not_dead() {
         peer.wait(SECOND * 20).feed(&script.control(4, &[0, 7, 0, 0, 0, 0]).take());
     }
     assert_eq!(peer.closed(), None);
+    let pings = peer.replies().iter().filter(|reply| reply.type_id == 4 && reply.body[1] == 6).count();
+    assert_eq!(pings, 100, "each silence is asked about anew");
 }
 
 #[test]

@@ -275,6 +275,26 @@ fn a_message_that_begins_with_type_3_behind_an_extended_timestamp_keeps_or_moves
 }
 
 #[test]
+fn an_extended_delta_may_be_followed_by_the_timestamp_it_leads_to() {
+    let (first, second) = (video(6, 5_000_000, 20), video(6, 25_000_000, 200));
+    let mut wire = Wire { repeats_extended: false, ..Wire::default() };
+    let mut open = Wire::open(second.clone());
+    wire.message_as(Fmt::Full, first.clone()).chunk(Fmt::SameStream, &mut open);
+    wire.raw(&[0xC6]).raw(&25_000_000u32.to_be_bytes()).raw(&second.body[128..]);
+    check(&wire, &[&first, &second]);
+}
+
+#[test]
+fn once_a_client_left_out_an_extended_timestamp_payload_is_not_taken_for_one() {
+    let mut wire = Wire { repeats_extended: false, ..Wire::default() };
+    let mut sent = [video(6, 20_000_000, 200), video(6, 20_000_000, 200)];
+    // The second message begins with what might be a timestamp a little later.
+    sent[1].body[..4].copy_from_slice(&20_000_005u32.to_be_bytes());
+    wire.message_as(Fmt::Full, sent[0].clone()).message_as(Fmt::Nothing, sent[1].clone());
+    check(&wire, &sent.each_ref());
+}
+
+#[test]
 fn a_step_back_is_a_delta_near_two_to_the_32() {
     let mut wire = Wire::default();
     let sent = [video(4, 46, 20), video(4, 40, 300), video(4, 80, 20)];
