@@ -11,10 +11,8 @@ pub mod flv;
 pub mod hls;
 pub mod mp4;
 mod op;
-#[allow(dead_code)]
 mod rate;
 mod salvage;
-#[allow(dead_code, unused_imports)]
 mod ts;
 
 pub use op::{FileName, Op};

@@ -30,7 +30,6 @@ impl FileName {
     }
 
     /// A name this crate puts together; of the allowed characters by construction.
-    #[allow(dead_code)]
     pub(crate) fn made(name: String) -> Self {
         debug_assert!(Self::new(&name).is_some(), "{name} is no file name");
         Self(name.into())

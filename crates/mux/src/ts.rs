@@ -19,7 +19,7 @@ mod scan;
 mod tables;
 mod video;
 
-pub(crate) use scan::{ScanError, SegmentScan};
+pub(crate) use scan::SegmentScan;
 pub(crate) use tables::crc32;
 
 use bytes::Bytes;
@@ -122,6 +122,11 @@ impl TsMuxer {
         if self.map() != before {
             self.version = (self.version + 1) & 0x1f;
         }
+        self.interrupt();
+    }
+
+    /// The clock jumps before the next frame. The open fragment must have been closed.
+    pub(crate) fn interrupt(&mut self) {
         self.jump = true;
         self.clock.restart();
     }

@@ -24,15 +24,6 @@ const CHUNK: usize = 512 * PACKET;
 /// Bytes of a picture that are kept in the search for its parameter sets.
 const HEAD: usize = 64 * 1024;
 
-/// How a segment cannot be read.
-#[derive(Debug)]
-pub(crate) enum ScanError {
-    /// The file cannot.
-    Read(io::Error),
-    /// It does not begin as a segment begins.
-    Damaged(u64, &'static str),
-}
-
 /// What a segment holds.
 #[derive(Debug, Default)]
 pub(crate) struct SegmentScan {
@@ -44,6 +35,8 @@ pub(crate) struct SegmentScan {
     pub(crate) video: TrackScan,
     /// Its sounds.
     pub(crate) audio: TrackScan,
+    /// Whether its first picture is one a decoder may start at; none without pictures.
+    pub(crate) begins_with_key: Option<bool>,
     /// How to decode its tracks, as far as it shows.
     pub(crate) tracks: Vec<Track>,
 }
@@ -69,6 +62,7 @@ struct OpenPes {
     /// It has had a transport packet after its first.
     continued: bool,
     dts: i64,
+    random_access: bool,
     /// Data: all of a sound's, the head of a picture's.
     data: Vec<u8>,
 }
@@ -83,19 +77,19 @@ struct Scanner {
 
 impl SegmentScan {
     /// Reads a whole segment.
-    pub(crate) fn read(file: &dyn ReadAt) -> Result<Self, ScanError> {
+    pub(crate) fn read(file: &dyn ReadAt) -> io::Result<Self> {
         Self::read_until(file, |_| false)
     }
 
     /// Reads a segment until the configuration of every track it has is known.
-    pub(crate) fn read_head(file: &dyn ReadAt) -> Result<Self, ScanError> {
+    pub(crate) fn read_head(file: &dyn ReadAt) -> io::Result<Self> {
         Self::read_until(file, |scanner| {
             let wants = &scanner.programme;
             (scanner.video.is_some() || !wants.video) && (scanner.audio.is_some() || wants.audio.is_none())
         })
     }
 
-    fn read_until(file: &dyn ReadAt, done: impl Fn(&Scanner) -> bool) -> Result<Self, ScanError> {
+    fn read_until(file: &dyn ReadAt, done: impl Fn(&Scanner) -> bool) -> io::Result<Self> {
         let mut scanner =
             Scanner { scan: Self::default(), programme: Programme::default(), open: None, video: None, audio: None };
         let mut buffer = vec![0; CHUNK];
@@ -103,7 +97,7 @@ impl SegmentScan {
         'file: while at < file.len() {
             let size = usize::try_from(file.len() - at).unwrap_or(CHUNK).min(CHUNK);
             let chunk = buffer.get_mut(..size).unwrap_or_default();
-            file.read_exact_at(at, chunk).map_err(ScanError::Read)?;
+            file.read_exact_at(at, chunk)?;
             for packet in chunk.as_chunks::<PACKET>().0 {
                 at += PACKET as u64;
                 if !scanner.packet(packet, at) || (scanner.scan.whole_bytes > 0 && done(&scanner)) {
@@ -137,7 +131,8 @@ impl Scanner {
         let Some(payload) = packet.get(from..).filter(|_| packet[0] == 0x47) else { return false };
         if pid == VIDEO_PID || pid == AUDIO_PID {
             // The clock alone.
-            return !has_payload || self.pes(pid == VIDEO_PID, start, has_adaptation, payload, end);
+            let adaptation = has_adaptation.then_some(packet[5]);
+            return !has_payload || self.pes(pid == VIDEO_PID, start, adaptation, payload, end);
         }
         match pid {
             PMT_PID => self.programme = Programme::read(payload),
@@ -147,10 +142,12 @@ impl Scanner {
         self.open.is_none()
     }
 
-    /// A piece of a PES packet. False when it is not the next piece of what is open.
-    fn pes(&mut self, video: bool, start: bool, has_adaptation: bool, payload: &[u8], end: u64) -> bool {
+    /// A piece of a PES packet; `adaptation` are the flags of its adaptation field. False when it is
+    /// not the next piece of what is open.
+    fn pes(&mut self, video: bool, start: bool, adaptation: Option<u8>, payload: &[u8], end: u64) -> bool {
+        let random_access = adaptation.is_some_and(|flags| flags & 0x40 != 0);
         let mut open = match (self.open.take(), start) {
-            (None, true) => match OpenPes::begin(video, payload) {
+            (None, true) => match OpenPes::begin(video, random_access, payload) {
                 Some(open) => open,
                 None => return false,
             },
@@ -163,7 +160,7 @@ impl Scanner {
         };
         match open.left {
             Some(0) => {}
-            None if open.continued && has_adaptation => {}
+            None if open.continued && adaptation.is_some() => {}
             _ => {
                 self.open = Some(open);
                 return true;
@@ -179,6 +176,7 @@ impl Scanner {
     fn whole(&mut self, pes: OpenPes) {
         if pes.video {
             self.scan.video.picture(pes.dts);
+            self.scan.begins_with_key.get_or_insert(pes.random_access);
             if self.video.is_none() {
                 self.video = avc_track(&pes.data);
             }
@@ -198,7 +196,7 @@ impl Scanner {
 
 impl OpenPes {
     /// Reads the header of a PES packet.
-    fn begin(video: bool, payload: &[u8]) -> Option<Self> {
+    fn begin(video: bool, random_access: bool, payload: &[u8]) -> Option<Self> {
         let header = payload.first_chunk::<9>()?;
         let data_at = 9 + usize::from(header[8]);
         let times = payload.get(9..data_at)?;
@@ -209,7 +207,8 @@ impl OpenPes {
         let dts = if header[7] & 0x40 != 0 { timestamp(times.get(5..)?)? } else { pts };
         let len = usize::from(u16::from_be_bytes([header[4], header[5]]));
         let left = (len > 0).then_some(len + 6);
-        let mut open = Self { video, left, continued: false, dts: dts - ORIGIN, data: Vec::new() };
+        let (dts, data) = (dts - ORIGIN, Vec::new());
+        let mut open = Self { video, left, continued: false, dts, random_access, data };
         open.left = open.left.map(|left| left.saturating_sub(data_at));
         open.take(payload.get(data_at..)?);
         Some(open)

@@ -1,0 +1,13 @@
+//! HLS recordings: playlists and segments, as other people's readers see them, and after every
+//! possible crash.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod check;
+mod crash;
+mod disk;
+mod golden;
+mod media;
+mod random;
+mod rules;
+mod segments;
+mod streams;
