@@ -108,6 +108,7 @@ CREATE TABLE endpoints (
     configured      INTEGER NOT NULL CHECK (configured IN (0, 1)), -- 1: named when the catalog was opened last
     disabled_ms     INTEGER, -- when it wanted no more events; forgotten at the next opening
     disabled_reason TEXT,    -- why
+    pending         INTEGER NOT NULL DEFAULT 0, -- deliveries that are waiting, head or aside
     CHECK ((disabled_ms IS NULL) = (disabled_reason IS NULL))
 ) STRICT, WITHOUT ROWID;
 
@@ -130,6 +131,18 @@ CREATE INDEX deliveries_waiting ON deliveries (endpoint, subject, event) WHERE s
 CREATE INDEX deliveries_aside ON deliveries (endpoint, subject, created_ms) WHERE state = 'aside';
 CREATE INDEX deliveries_due ON deliveries (endpoint, next_ms, event) WHERE state IN ('head', 'aside');
 CREATE INDEX deliveries_pending ON deliveries (endpoint, created_ms) WHERE state IN ('waiting', 'head', 'aside');
+CREATE TRIGGER pending_insert AFTER INSERT ON deliveries WHEN new.state IN ('waiting', 'head', 'aside') BEGIN
+    UPDATE endpoints SET pending = pending + 1 WHERE id = new.endpoint;
+END;
+CREATE TRIGGER pending_update AFTER UPDATE OF state ON deliveries
+    WHEN (old.state IN ('waiting', 'head', 'aside')) <> (new.state IN ('waiting', 'head', 'aside'))
+BEGIN
+    UPDATE endpoints SET pending = pending + CASE WHEN new.state IN ('waiting', 'head', 'aside') THEN 1 ELSE -1 END
+        WHERE id = new.endpoint;
+END;
+CREATE TRIGGER pending_delete AFTER DELETE ON deliveries WHEN old.state IN ('waiting', 'head', 'aside') BEGIN
+    UPDATE endpoints SET pending = pending - 1 WHERE id = old.endpoint;
+END;
 
 -- The last attempts of each delivery.
 CREATE TABLE attempts (

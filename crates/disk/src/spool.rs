@@ -27,10 +27,12 @@ use livetape_mux::FileName;
 pub use files::SpoolFiles;
 pub use writer::SpoolWriter;
 
-use crate::{Disk, DiskError, EntryKind, Space};
+use crate::{Disk, DiskError, EntryKind, Space, copy_new};
 
 /// The suffix of a file that grows.
 const GROWING: &str = ".part";
+/// The suffix, behind a leading dot, of a file that is to take another's place.
+const TEMPORARY: &str = ".new";
 /// The longest stem a name keeps in the quarantine, so that a number fits behind it.
 const QUARANTINE_STEM_BYTES: usize = 200;
 
@@ -44,7 +46,7 @@ pub struct Spool {
 }
 
 /// Growing files a sync of which failed. Opening such a file again does not make it trustworthy:
-/// the kernel reports a lost write once. Only a restart, which reads what is really there, does.
+/// the kernel reports a lost write once.
 #[derive(Default)]
 struct Suspects(Mutex<BTreeSet<PathBuf>>);
 
@@ -110,7 +112,7 @@ impl Spool {
 
     /// A writer for a recording that exists, as after a crash. One at a time per recording.
     ///
-    /// A file a sync of which failed stays unusable for as long as this spool is open.
+    /// A file a sync of which failed stays unusable until [`Spool::renew`].
     pub fn writer(&self, id: &str) -> Result<SpoolWriter, DiskError> {
         Ok(SpoolWriter::new(self.disk.clone(), self.suspects.clone(), self.existing(id)?))
     }
@@ -118,6 +120,33 @@ impl Spool {
     /// The files of a recording, for salvage and for upload.
     pub fn files(&self, id: &str) -> Result<SpoolFiles, DiskError> {
         Ok(SpoolFiles::new(self.disk.clone(), self.existing(id)?))
+    }
+
+    /// Copies each growing file of a recording a sync of which failed, as it can be read now, to a
+    /// new file that takes its place and can be trusted once more. Nothing happens to others. For
+    /// before a recording is salvaged whose writer is gone; a file may be large.
+    ///
+    /// After an error, as on a disk that goes on failing, it can be tried again.
+    pub fn renew(&self, id: &str) -> Result<(), DiskError> {
+        let directory = self.directory(id)?;
+        let suspects: Vec<PathBuf> =
+            self.suspects.locked().iter().filter(|path| path.starts_with(&directory)).cloned().collect();
+        for path in suspects {
+            let Some(name) = path.file_name() else { continue };
+            let mut copied = OsString::from(".");
+            copied.push(name);
+            copied.push(TEMPORARY);
+            let copy = directory.join(copied);
+            match self.disk.unlink(&copy) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => result.map_err(DiskError::io("removing", &copy))?,
+            }
+            copy_new(&*self.disk, &path, &copy)?;
+            self.disk.rename_over(&copy, &path).map_err(DiskError::io("renaming", &copy))?;
+            self.disk.sync_dir(&directory).map_err(DiskError::io("syncing", &directory))?;
+            self.suspects.locked().remove(&path);
+        }
+        Ok(())
     }
 
     /// Whether the recording has a directory.

@@ -56,10 +56,9 @@ impl Catalog {
                     .query_row([], |row| columns::optional_time(row, 0))?,
                 endpoints: rows(
                     connection,
-                    "SELECT endpoints.id, endpoints.disabled_reason, \
-                     (SELECT count(*) FROM deliveries INDEXED BY deliveries_pending WHERE deliveries.endpoint = endpoints.id \
-                      AND deliveries.state IN ('waiting', 'head', 'aside')), \
-                     (SELECT min(created_ms) FROM deliveries INDEXED BY deliveries_pending WHERE deliveries.endpoint = endpoints.id \
+                    "SELECT endpoints.id, endpoints.disabled_reason, endpoints.pending, \
+                     (SELECT min(created_ms) FROM deliveries INDEXED BY deliveries_pending \
+                      WHERE deliveries.endpoint = endpoints.id \
                       AND deliveries.state IN ('waiting', 'head', 'aside')) \
                      FROM endpoints WHERE endpoints.configured = 1 ORDER BY endpoints.id",
                     [],

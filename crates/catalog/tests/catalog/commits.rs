@@ -175,7 +175,7 @@ fn readers_see_whole_commits_while_the_writer_writes() {
                     assert!(counts.events >= sequence.unsigned_abs());
                     let filter = RecordingFilter { limit: 500, ..Default::default() };
                     for view in fixture.catalog.recordings(&filter).unwrap().items {
-                        assert_eq!(view.state == RecordingState::Ready, view.url.is_some());
+                        assert_eq!(view.state == RecordingState::Recording, view.ended_at.is_none());
                         assert_eq!(view.state == RecordingState::Recording, view.size_bytes.is_none());
                     }
                     rounds.fetch_add(1, Ordering::SeqCst);

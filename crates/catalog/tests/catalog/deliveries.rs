@@ -23,6 +23,22 @@ fn event(number: u128) -> String {
     format!("evt_{}_started", session_id(number).0.simple())
 }
 
+/// What is said to be pending is what a count finds, and every queue has the head it should have.
+fn check_queues(fixture: &Fixture) {
+    let connection = fixture.raw();
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let wrong = count(
+        "SELECT count(*) FROM endpoints WHERE pending <> (SELECT count(*) FROM deliveries \
+         WHERE endpoint = endpoints.id AND state IN ('waiting', 'head', 'aside'))",
+    );
+    assert_eq!(wrong, 0, "tallies of what is pending");
+    let headless = count(
+        "SELECT count(*) FROM deliveries AS w WHERE state = 'waiting' AND NOT EXISTS (SELECT 1 FROM deliveries AS h \
+         WHERE h.endpoint = w.endpoint AND h.subject = w.subject AND h.state = 'head' AND h.event < w.event)",
+    );
+    assert_eq!(headless, 0, "something waits behind nothing");
+}
+
 /// Numbers of the sessions whose events are due.
 fn due(fixture: &Fixture, endpoint: &str, now: WallTime) -> Vec<u128> {
     let due = fixture.catalog.deliveries_due(endpoint, now, 100).unwrap();
@@ -106,6 +122,7 @@ fn a_head_steps_aside_when_it_is_ten_minutes_old_and_not_before() {
     assert_eq!(due(&fixture, "a", at(900)), [1], "the older one first");
     fixture.done(succeeded(1, "a", 2));
     assert_eq!(due(&fixture, "a", at(900)), [4]);
+    check_queues(&fixture);
 }
 
 #[test]
@@ -183,6 +200,7 @@ fn a_disabled_endpoint_is_owed_nothing_until_the_next_start() {
     let fixture = fixture.reopened(&["a", "b"]);
     start(&fixture, 4, "x", 3);
     assert_eq!(due(&fixture, "a", at(3)), [4]);
+    check_queues(&fixture);
 }
 
 #[test]
@@ -199,6 +217,7 @@ fn an_endpoint_that_is_not_configured_any_more_is_owed_nothing() {
     let fixture = fixture.reopened(&["a", "b"]);
     start(&fixture, 3, "x", 1);
     assert_eq!(due(&fixture, "a", at(1)), [3]);
+    check_queues(&fixture);
 }
 
 #[test]
@@ -274,6 +293,7 @@ proptest! {
                 next_failure = failures.next();
                 prop_assert_eq!(fixture.apply(change).unwrap(), Applied::Done);
             }
+            check_queues(&fixture);
             now += 1;
             prop_assert!(tries < 1000, "no progress");
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use livetape_mux::{FileName, Files, ReadAt};
 
-use super::GROWING;
+use super::{GROWING, TEMPORARY};
 use crate::copy::read_exact;
 use crate::{Disk, DiskFile, EntryKind};
 
@@ -26,7 +26,7 @@ impl SpoolFiles {
     pub fn unknown(&self) -> io::Result<Vec<std::ffi::OsString>> {
         let entries = self.disk.list_dir(&self.directory)?;
         let ours = |name: &str| {
-            let name = name.strip_prefix('.').and_then(|name| name.strip_suffix(".new")).unwrap_or(name);
+            let name = name.strip_prefix('.').and_then(|name| name.strip_suffix(TEMPORARY)).unwrap_or(name);
             FileName::new(name).is_some()
         };
         Ok(entries

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use livetape_mux::{FileName, Op};
 
-use super::{GROWING, Suspects};
+use super::{GROWING, Suspects, TEMPORARY};
 use crate::copy::write_all;
 use crate::{Disk, DiskError, DiskFile};
 
@@ -108,7 +108,7 @@ impl SpoolWriter {
 
     fn whole(&mut self, name: &FileName, data: &Bytes) -> Result<(), DiskError> {
         let finished = self.final_path(name)?;
-        let temporary = self.directory.join(format!(".{name}.new"));
+        let temporary = self.directory.join(format!(".{name}{TEMPORARY}"));
         let file = match self.disk.create_new(&temporary) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // Left over from a crash in the middle of this.

@@ -78,6 +78,40 @@ fn after_a_failed_sync_a_file_is_never_synced_again() {
 }
 
 #[test]
+fn a_file_whose_sync_failed_is_copied_before_it_is_trusted_again() {
+    let (disk, plan) = Faulty::new();
+    let mut fixture = Fixture::on(disk);
+    fixture.writer.perform(&[create(FILE), append(FILE, &["x"]), create("b.ts"), append("b.ts", &["y"])]).unwrap();
+    plan.lock().unwrap().failing = vec![("sync recording", Errno::IO)];
+    fixture.writer.sync_growing().unwrap_err();
+    // While the disk goes on failing so does this, and nothing is lost by it.
+    plan.lock().unwrap().failing = vec![("sync .recording", Errno::IO)];
+    fixture.spool.renew(ID).unwrap_err();
+    assert!(matches!(fixture.spool.writer(ID).unwrap().perform(&[sync(FILE)]), Err(DiskError::Unusable { .. })));
+    plan.lock().unwrap().failing.clear();
+    plan.lock().unwrap().log.clear();
+    fixture.spool.renew(ID).unwrap();
+    let synced = format!("sync-dir {ID}");
+    let effects = [
+        "unlink .recording.flv.part.new",
+        "open-read recording.flv.part",
+        "create .recording.flv.part.new",
+        "read recording.flv.part",
+        "write .recording.flv.part.new",
+        "read recording.flv.part",
+        "sync .recording.flv.part.new",
+        "rename-over .recording.flv.part.new",
+        &synced,
+    ];
+    assert_eq!(plan.lock().unwrap().log, effects);
+    fixture.spool.renew(ID).unwrap();
+    assert_eq!(plan.lock().unwrap().log.len(), effects.len(), "nothing is suspect any more");
+    fixture.spool.writer(ID).unwrap().perform(&[append(FILE, &["z"]), finish(FILE)]).unwrap();
+    assert_eq!(fixture.read(FILE), b"xz");
+    assert_eq!(fixture.names(), ["b.ts.part", FILE]);
+}
+
+#[test]
 fn a_file_whose_last_sync_fails_is_not_finished() {
     let (disk, plan) = Faulty::new();
     let mut fixture = Fixture::on(disk);
