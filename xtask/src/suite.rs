@@ -49,8 +49,10 @@ pub(crate) fn fuzz(seconds: &str) -> Outcome {
     }
     for target in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
         step(&format!("fuzz {target} for {seconds} s"), || {
+            let found = root().join("target/fuzz").join(target);
+            std::fs::create_dir_all(&found).map_err(|error| format!("cannot create {}: {error}", found.display()))?;
             let mut fuzz = fuzz_command("run");
-            fuzz.args([target, "--sanitizer", "none", "--"]);
+            fuzz.arg(target).arg(found).args(["--sanitizer", "none", "--"]);
             run(fuzz.arg(format!("-max_total_time={seconds}")).args(["-rss_limit_mb=2048", "-timeout=5"]))
         })?;
     }

@@ -5,4 +5,22 @@
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+mod api;
+mod clients;
+mod clock;
+mod codecs;
+mod crash;
+mod documentation;
+mod endings;
+mod growing;
+mod hostile;
 mod judges;
+mod packaging;
+mod protocol;
+mod rotation;
+mod shutdown;
+mod slow;
+mod webhooks;
+
+/// Every format.
+const FORMATS: [&str; 3] = ["mp4", "hls", "flv"];

@@ -40,5 +40,8 @@ fn clips_are_what_they_claim_to_be() {
     assert!(b_frames.video.iter().any(|packet| packet.pts > packet.dts), "no picture is shown out of order");
     let hashes: std::collections::BTreeSet<_> = b_frames.audio.iter().map(|packet| &packet.hash).collect();
     assert_eq!(hashes.len(), b_frames.audio.len(), "audio frames are alike");
+    let apart = ffmpeg::flashes_to_clicks(&clip::flash_and_click());
+    assert_eq!(apart.len(), 5);
+    assert!(apart.iter().all(|seconds| seconds.abs() < 0.06), "{apart:?}");
     assert_eq!(MediaInfo::read(&clip::mp3()).field("Audio", "Format"), Some("MPEG Audio"));
 }

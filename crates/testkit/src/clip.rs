@@ -2,7 +2,7 @@
 //! `target/media`, named after what they hold.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -37,7 +37,7 @@ pub fn larger() -> PathBuf {
     made("larger", &format!("{} {} {AVC} {AAC}", picture("640x360", 10), tone(48_000, 10)))
 }
 
-/// 150 s of H.264 and AAC: longer than two of the shortest recordings allowed.
+/// 150 s of H.264 and AAC.
 pub fn long() -> PathBuf {
     made("long", &format!("{} {} {AVC} -b:v 150k {AAC}", picture("320x180", 150), tone(48_000, 150)))
 }
@@ -76,6 +76,12 @@ pub fn flash_and_click() -> PathBuf {
     );
     let click = "-f lavfi -i aevalsrc='if(lt(abs(mod(t,2)-1.0025),0.0025),0.8*sin(2*PI*2000*t),0)':s=48000:d=10";
     made("flash-and-click", &format!("{flash} {click} {AVC} {AAC}"))
+}
+
+/// The pictures of a clip without its sound.
+pub fn pictures_of(clip: &Path) -> PathBuf {
+    let name = format!("pictures-of-{}", clip.file_stem().unwrap().to_string_lossy());
+    made(&name, &format!("-copyts -i {} -map 0:v -c copy", clip.display()))
 }
 
 /// Makes the FLV file `name` with these arguments unless it is there.

@@ -72,9 +72,19 @@ pub fn push_all(version: Version, file: &Path, url: &str) {
 
 /// Decodes every frame with both versions; panics if either has anything to say.
 pub fn assert_decodes_silently(file: &Path) {
+    assert_decodes(file, &[]);
+}
+
+/// As [`assert_decodes_silently`], for pictures some of which have one time, as they were pushed:
+/// ffmpeg's output wants them at a steady rate and complains otherwise, so it gets them so.
+pub fn assert_decodes_unsteady(file: &Path) {
+    assert_decodes(file, &["-vf", "setpts=N/25/TB"]);
+}
+
+fn assert_decodes(file: &Path, options: &[&str]) {
     for version in Version::ALL {
         let mut command = version.command();
-        command.args(["-v", "error", "-i"]).arg(file).args(["-map", "0", "-f", "null", "-"]);
+        command.args(["-v", "error", "-i"]).arg(file).args(["-map", "0"]).args(options).args(["-f", "null", "-"]);
         let printed = text(&succeed(&mut command).stderr);
         assert!(printed.is_empty(), "{version:?} ffmpeg decoding {}: {printed}", file.display());
     }
@@ -85,4 +95,27 @@ pub fn remux(file: &Path, to: &Path, arguments: &[&str]) {
     let mut command = Version::Debian.command();
     command.args(["-v", "error", "-y", "-i"]).arg(file).args(["-c", "copy"]).args(arguments).arg(to);
     succeed(&mut command);
+}
+
+/// Decodes both tracks: for each flash, by how many seconds the click that belongs to it comes
+/// later.
+pub fn flashes_to_clicks(file: &Path) -> Vec<f64> {
+    let mut command = Version::Debian.command();
+    command.args(["-i"]).arg(file).args(["-af", "silencedetect=noise=-30dB:duration=0.5"]);
+    command.args(["-vf", "signalstats,metadata=mode=print:key=lavfi.signalstats.YAVG:file=-", "-f", "null", "-"]);
+    let output = succeed(&mut command);
+    let number =
+        |line: &str, name: &str| -> Option<f64> { line.split(name).nth(1)?.split_whitespace().next()?.parse().ok() };
+    let mut flashes = Vec::new();
+    let mut shown = 0.0;
+    for line in text(&output.stdout).lines() {
+        shown = number(line, "pts_time:").unwrap_or(shown);
+        if number(line, "YAVG=").is_some_and(|brightness| brightness > 128.0) {
+            flashes.push(shown);
+        }
+    }
+    let printed = text(&output.stderr);
+    let clicks: Vec<f64> = printed.lines().filter_map(|line| number(line, "silence_end: ")).collect();
+    let near = |flash: f64| clicks.iter().map(move |click| click - flash).find(|apart| apart.abs() < 0.5);
+    flashes.into_iter().filter_map(near).collect()
 }

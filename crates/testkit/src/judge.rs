@@ -86,7 +86,8 @@ fn assert_frame_rate(info: &MediaInfo, recording: &Recording, about: &str) {
 
 /// From the first moment of either track to the end of the last frame, in microseconds.
 fn span(tape: &Tape) -> i64 {
-    let begin = tape.video.first().or(tape.audio.first()).map_or(0, |packet| packet.pts);
+    let begins = [tape.video.first(), tape.audio.first()].into_iter().flatten().map(|packet| packet.pts);
+    let begin = begins.min().unwrap_or(0);
     let end = [&tape.video, &tape.audio].into_iter().filter_map(|packets| {
         let mut times: Vec<i64> = packets.iter().map(|packet| packet.pts).collect();
         times.sort_unstable();

@@ -209,17 +209,40 @@ impl Livetape {
     /// Waits until `stream` of `live` has `count` recordings of each format in `formats`, all
     /// ready, and nothing else is on its way.
     pub fn wait_ready(&self, stream: &str, formats: &[&str], count: usize) -> Vec<Recording> {
-        eventually(format!("{count} recordings of {stream} in {formats:?} are ready"), || {
+        self.wait_ready_each(stream, &formats.iter().map(|format| (*format, count)).collect::<Vec<_>>())
+    }
+
+    /// Waits until `stream` of `live` has so many recordings of each of these formats, all ready,
+    /// and nothing else is on its way.
+    pub fn wait_ready_each(&self, stream: &str, counts: &[(&str, usize)]) -> Vec<Recording> {
+        eventually(format!("{counts:?} recordings of {stream} are ready"), || {
             let recordings = self.of_stream(stream);
-            let whole = formats.iter().all(|format| {
-                recordings.iter().filter(|recording| recording.text("format") == *format).count() == count
+            let whole = counts.iter().all(|(format, count)| {
+                recordings.iter().filter(|recording| recording.text("format") == *format).count() == *count
             });
             let ready = recordings.iter().all(|recording| recording.text("state") == "ready");
-            if whole && ready && recordings.len() == count * formats.len() {
-                return Ok(recordings);
-            }
-            Err(format!("recordings: {:#?}", recordings.iter().map(Recording::brief).collect::<Vec<_>>()))
+            let total: usize = counts.iter().map(|(_, count)| count).sum();
+            if whole && ready && recordings.len() == total { Ok(recordings) } else { Err(brief(&recordings)) }
         })
+    }
+
+    /// Waits until `stream` of `live` is over and each of its recordings is ready.
+    pub fn wait_settled(&self, stream: &str) -> Vec<Recording> {
+        eventually(format!("all recordings of {stream} are ready"), || {
+            let live = self.http.json("/v1/streams").to_string().contains(&format!("\"{stream}\""));
+            let recordings = self.of_stream(stream);
+            let ready = recordings.iter().all(|recording| recording.text("state") == "ready");
+            if !live && ready && !recordings.is_empty() { Ok(recordings) } else { Err(brief(&recordings)) }
+        })
+    }
+
+    /// Waits until a directory of the data directory holds no file.
+    pub fn wait_empty(&self, directory: &str) {
+        let path = self.data().join(directory);
+        eventually(format!("{directory} is empty"), || {
+            let files = files_below(&path);
+            if files.is_empty() { Ok(()) } else { Err(format!("{files:?}")) }
+        });
     }
 
     /// The recordings of one stream of `live`, oldest first.
@@ -234,10 +257,7 @@ impl Livetape {
             let grown = recordings.iter().filter(|recording| {
                 recording.text("state") == "recording" && recording.0["duration_ms"].as_f64() >= Some(seconds * 1000.0)
             });
-            if !recordings.is_empty() && grown.count() == recordings.len() {
-                return Ok(());
-            }
-            Err(format!("recordings: {:#?}", recordings.iter().map(Recording::brief).collect::<Vec<_>>()))
+            if !recordings.is_empty() && grown.count() == recordings.len() { Ok(()) } else { Err(brief(&recordings)) }
         });
     }
 
@@ -259,6 +279,10 @@ impl Drop for Livetape {
             let log = self.log();
             let tail = &log[log.len().saturating_sub(80)..];
             eprintln!("--- the program's log, its last {} lines ---\n{}\n---", tail.len(), tail.join("\n"));
+            if std::env::var_os("LIVETAPE_KEEP").is_some() {
+                self.home.disable_cleanup(true);
+                eprintln!("--- kept: {}", self.home.path().display());
+            }
         }
     }
 }
@@ -298,6 +322,10 @@ impl Recording {
     }
 }
 
+fn brief(recordings: &[Recording]) -> String {
+    format!("recordings: {:#?}", recordings.iter().map(Recording::brief).collect::<Vec<_>>())
+}
+
 /// Those of one format, in order.
 pub fn of_format(recordings: &[Recording], format: &str) -> Vec<Recording> {
     recordings.iter().filter(|recording| recording.text("format") == format).cloned().collect()
@@ -316,4 +344,21 @@ pub fn names_in(directory: &Path) -> Vec<String> {
         entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+/// Every file below a directory, by its path.
+pub fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut waiting = vec![directory.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        let Ok(entries) = fs::read_dir(directory) else { continue };
+        for entry in entries.filter_map(Result::ok) {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => waiting.push(entry.path()),
+                _ => files.push(entry.path()),
+            }
+        }
+    }
+    files.sort();
+    files
 }

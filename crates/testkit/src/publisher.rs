@@ -125,15 +125,15 @@ impl Publisher {
 
     /// `connect`; panics unless the server accepts.
     pub fn connect(&mut self, app: &str) {
-        let reply = self.ask_to_connect(app);
+        let reply = self.ask_to_connect(app).expect("the server closed after connect");
         assert_eq!((reply.name.as_str(), reply.code()), ("_result", "NetConnection.Connect.Success"), "{reply:?}");
     }
 
-    /// `connect`; what the server said.
-    pub fn ask_to_connect(&mut self, app: &str) -> Reply {
+    /// `connect`; what the server said, if it did not just close.
+    pub fn ask_to_connect(&mut self, app: &str) -> Option<Reply> {
         let url = format!("rtmp://{}/{app}", self.stream.peer_addr().unwrap());
         let fields = [("app", string(app)), ("tcUrl", Amf::String(url)), ("flashVer", string("FMLE/3.0"))];
-        self.call(0, "connect", &[object(&fields)])
+        self.try_call(0, "connect", &[object(&fields)])
     }
 
     /// `createStream`; the message stream.
@@ -152,11 +152,16 @@ impl Publisher {
 
     /// Sends a command and waits for its `_result` or `_error`.
     pub fn call(&mut self, message_stream: u32, name: &str, arguments: &[Amf]) -> Reply {
+        self.try_call(message_stream, name, arguments).unwrap_or_else(|| panic!("the server closed after {name}"))
+    }
+
+    /// Sends a command and waits for its `_result` or `_error`; `None` when the server closes.
+    pub fn try_call(&mut self, message_stream: u32, name: &str, arguments: &[Amf]) -> Option<Reply> {
         let transaction = self.command(message_stream, name, arguments);
         loop {
-            let (reply, to) = self.next_command().unwrap_or_else(|| panic!("the server closed after {name}"));
+            let (reply, to) = self.next_command()?;
             if reply.name.starts_with('_') && (to - transaction).abs() < 0.5 {
-                return reply;
+                return Some(reply);
             }
         }
     }

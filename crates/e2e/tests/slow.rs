@@ -1,0 +1,200 @@
+//! What takes a desktop program or a browser: OBS pushes, Chromium plays.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use livetape_testkit::ffmpeg::{self, Version};
+use livetape_testkit::judge::assert_sound;
+use livetape_testkit::livetape::{Settings, of_format, path_of};
+use livetape_testkit::packets::{Check, assert_same};
+use livetape_testkit::program::{Running, succeed, text};
+use livetape_testkit::{Livetape, Reel, clip, place};
+
+use crate::FORMATS;
+
+/// OBS with a private home: one scene, a coloured background and a clip that loops.
+struct Obs {
+    obs: Running,
+    screen: Running,
+}
+
+impl Obs {
+    fn start(home: &Path, server: &str, key: &str) -> Self {
+        let settings = home.join(".config/obs-studio");
+        for directory in [settings.join("basic/profiles/Rec"), settings.join("basic/scenes"), home.join("run")] {
+            fs::create_dir_all(directory).unwrap();
+        }
+        let write = |name: &str, text: String| fs::write(settings.join(name), text).unwrap();
+        write("global.ini", GLOBAL.to_owned());
+        write("basic/profiles/Rec/basic.ini", PROFILE.to_owned());
+        let service = serde_json::json!({
+            "settings": {"bwtest": false, "key": key, "server": server, "use_auth": false}, "type": "rtmp_custom"
+        });
+        write("basic/profiles/Rec/service.json", service.to_string());
+        write("basic/scenes/Rec.json", scene(&clip::larger()).to_string());
+        let display = format!(":{}", 100 + std::process::id() % 800);
+        let mut screen = Command::new("Xvfb");
+        screen.args([&display, "-screen", "0", "1280x720x24", "+extension", "GLX", "-nolisten", "tcp"]);
+        let screen = Running::start(&mut screen);
+        let socket = format!("/tmp/.X11-unix/X{}", &display[1..]);
+        livetape_testkit::deadline::eventually("the screen is there", || {
+            if Path::new(&socket).exists() { Ok(()) } else { Err(socket.clone()) }
+        });
+        let mut obs = Command::new("obs");
+        obs.args(["--multi", "--startstreaming", "--profile", "Rec", "--collection", "Rec", "--scene", "Scene"]);
+        obs.args(["--disable-missing-files-check", "--minimize-to-tray"]);
+        obs.env("HOME", home).env("XDG_CONFIG_HOME", home.join(".config")).env("XDG_RUNTIME_DIR", home.join("run"));
+        obs.env("DISPLAY", &display).env("LIBGL_ALWAYS_SOFTWARE", "1").env("GALLIUM_DRIVER", "llvmpipe");
+        obs.env("LP_NUM_THREADS", "2").env("QT_QPA_PLATFORM", "xcb").env("NO_AT_BRIDGE", "1");
+        Self { obs: Running::start(&mut obs), screen }
+    }
+
+    /// Ends it as its user does.
+    fn stop(self) {
+        self.obs.signal(rustix::process::Signal::INT);
+        self.obs.end(Duration::from_secs(30));
+        self.screen.kill();
+    }
+}
+
+const GLOBAL: &str = "[General]
+FirstRun=true
+LastVersion=486539266
+Pre19Defaults=false
+Pre21Defaults=false
+Pre23Defaults=false
+Pre24.1Defaults=false
+EnableAutoUpdates=false
+ConfirmOnExit=false
+InfoIncrement=0
+
+[BasicWindow]
+SysTrayEnabled=false
+WarnBeforeStartingStream=false
+WarnBeforeStoppingStream=false
+
+[Basic]
+Profile=Rec
+ProfileDir=Rec
+SceneCollection=Rec
+SceneCollectionFile=Rec
+ConfigOnNewProfile=true
+";
+
+const PROFILE: &str = "[General]
+Name=Rec
+
+[Video]
+BaseCX=640
+BaseCY=360
+OutputCX=640
+OutputCY=360
+FPSType=0
+FPSCommon=30
+
+[Audio]
+SampleRate=48000
+ChannelSetup=Stereo
+
+[Output]
+Mode=Simple
+Reconnect=true
+RetryDelay=2
+MaxRetries=25
+
+[SimpleOutput]
+StreamEncoder=x264
+Preset=ultrafast
+VBitrate=1000
+ABitrate=128
+UseAdvanced=true
+x264Settings=keyint=60
+";
+
+fn scene(clip: &Path) -> serde_json::Value {
+    let item = |name: &str, id: u32| serde_json::json!({"name": name, "id": id, "visible": true});
+    serde_json::json!({
+        "name": "Rec",
+        "current_scene": "Scene",
+        "current_program_scene": "Scene",
+        "scene_order": [{"name": "Scene"}],
+        "sources": [
+            {"id": "color_source_v3", "name": "Colour", "settings": {"color": 4_282_549_480_u32, "width": 640, "height": 360}},
+            {"id": "ffmpeg_source", "name": "Clip", "mixers": 255,
+             "settings": {"local_file": clip, "looping": true, "is_local_file": true, "restart_on_activate": false}},
+            {"id": "scene", "name": "Scene",
+             "settings": {"id_counter": 2, "items": [item("Colour", 1), item("Clip", 2)]}},
+        ],
+    })
+}
+
+#[test]
+#[ignore = "starts OBS under Xvfb; run by `cargo xtask slow`"]
+fn obs_is_recorded_and_says_goodbye() {
+    let livetape = Livetape::start(&Settings::new());
+    let home = livetape.scratch().join("obs");
+    let obs = Obs::start(&home, &format!("rtmp://{}/live", livetape.rtmp), "obs");
+    livetape.wait_live("obs", 8.0);
+    obs.stop();
+    let recordings = livetape.wait_ready("obs", &FORMATS, 1);
+    let reels: Vec<Reel> =
+        FORMATS.iter().map(|format| Reel::read(&livetape.file(&of_format(&recordings, format)[0]))).collect();
+    // FLV keeps the publisher's own times: the others must agree with it, frame by frame.
+    let flv = &reels[2];
+    assert!(flv.stored.video.len() > 200 && flv.stored.audio.len() > 300);
+    for (format, reel) in FORMATS.iter().zip(&reels) {
+        assert_same(&flv.stored, std::slice::from_ref(reel), Check::Everything);
+        let recording = &of_format(&recordings, format)[0];
+        assert_sound(&livetape, recording, reel);
+        assert_eq!(recording.text("end_reason"), "unpublish");
+        assert_eq!((&recording.0["video"]["width"], &recording.0["video"]["height"]), (&640.into(), &360.into()));
+    }
+}
+
+#[test]
+#[ignore = "starts OBS under Xvfb; run by `cargo xtask slow`"]
+fn obs_that_dies_is_told_apart() {
+    let livetape = Livetape::start(&Settings::new());
+    let obs = Obs::start(&livetape.scratch().join("obs"), &format!("rtmp://{}/live", livetape.rtmp), "obs");
+    livetape.wait_live("obs", 3.0);
+    let Obs { obs, screen } = obs;
+    obs.kill();
+    screen.kill();
+    for recording in livetape.wait_ready("obs", &FORMATS, 1) {
+        assert_eq!(recording.text("end_reason"), "drop");
+        ffmpeg::assert_decodes_silently(&livetape.file(&recording));
+    }
+}
+
+#[test]
+#[ignore = "starts Chromium; run by `cargo xtask slow`"]
+fn a_browser_plays_mp4_and_hls() {
+    let livetape = Livetape::start(&Settings::new().set("record.segment_duration", "\"2s\""));
+    let mut paths = Vec::new();
+    for (stream, clip) in [("plain", clip::plain()), ("b", clip::b_frames())] {
+        ffmpeg::push_all(Version::Debian, &clip, &livetape.url(stream));
+        let recordings = livetape.wait_ready(stream, &FORMATS, 1);
+        for format in ["mp4", "hls"] {
+            paths.push(path_of(&of_format(&recordings, format)[0].text("url")).to_owned());
+        }
+    }
+    let mut node = Command::new("node");
+    node.arg(place::root().join("crates/e2e/browser/play.mjs"));
+    node.arg(place::root().join("target/tools/browser/node_modules"));
+    node.arg(format!("http://{}", livetape.http_address)).args(&paths).stdin(Stdio::null());
+    let printed = text(&succeed(&mut node).stdout);
+    let played: Vec<serde_json::Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(played.len(), paths.len(), "{printed}");
+    for result in played {
+        assert!(result["failed"].is_null(), "{result:#}");
+        assert_eq!(result["errors"].as_array().unwrap().len(), 0, "{result:#}");
+        let number = |name: &str| result[name].as_f64().unwrap_or_else(|| panic!("no {name} in {result:#}"));
+        assert!((number("duration") - 10.0).abs() < 0.15, "{result:#}");
+        assert!(number("at") > 9.9, "{result:#}");
+        assert!((number("sought") - 5.0).abs() < 0.2, "{result:#}");
+        assert!(number("pictures") > 200.0 && number("sound") > 10_000.0, "{result:#}");
+        assert_eq!((number("width") as u32, number("height") as u32), (320, 180));
+    }
+}
