@@ -234,3 +234,34 @@ fn run_healthcheck(config: &Config) -> Result<ExitCode, anyhow::Error> {
     println!("{answer}");
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_wrong_is_a_usage_error() {
+        let code = |arguments: &[&str]| format!("{:?}", run(arguments.iter().map(OsString::from)));
+        let usage = format!("{:?}", ExitCode::from(EXIT_USAGE));
+        assert_eq!(code(&["livetape", "record"]), usage);
+        assert_eq!(code(&["livetape", "check", "/nonexistent.toml"]), usage);
+        assert_eq!(code(&["livetape", "serve", "--http", "nowhere"]), usage);
+        assert_eq!(code(&["livetape", "--version"]), format!("{:?}", ExitCode::SUCCESS));
+    }
+
+    #[test]
+    fn flags_become_settings() {
+        let cli =
+            Cli::try_parse_from(["livetape", "serve", "--data", "d", "--rtmp", "127.0.0.1:1", "--http", "127.0.0.1:2"]);
+        let Some(Command::Serve(args)) = cli.unwrap().command else { panic!("another command") };
+        let config = args.load().unwrap().config;
+        assert_eq!(config.node.data, Path::new("d"));
+        assert_eq!(config.rtmp.listen.to_string(), "127.0.0.1:1");
+        assert_eq!(config.http.listen.to_string(), "127.0.0.1:2");
+    }
+}

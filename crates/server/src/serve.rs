@@ -8,48 +8,39 @@
 //! left is completed by the next start. A second signal stops at once; so may SIGKILL at any moment.
 
 mod bind;
+mod open;
 mod tasks;
 mod webhooks;
 
 use std::future::Future;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use livetape_catalog::{Catalog, EndpointId, Options};
-use livetape_disk::{LockGuard, RealDisk, Spool};
 use livetape_finalize::{Announcer, Counters, Finalizer, FinalizerOptions, Parts, recover, system_clock};
-use livetape_store::{DirectoryStore, ObjectStore};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use crate::config::{Config, LogFormat, StoreKind};
+use crate::config::{Config, LogFormat};
 use crate::demo::{self, Demo};
 use crate::http::{self, Access, Api, EventTail};
 use crate::ingest::{self, Clock, Context, Destination};
 use crate::live::Live;
+use crate::metrics;
 use crate::signals::{self, Signals};
-use crate::{metrics, serve::tasks::Tasks};
+
+use open::{Opened, blocking, open};
+use tasks::Tasks;
 
 pub use bind::{BindError, Bound};
 
 /// How long tasks may take to end once nothing is left for them to do.
 const END_GRACE: Duration = Duration::from_secs(2);
-
-/// What is on the disk, open.
-struct Opened {
-    catalog: Catalog,
-    spool: Spool,
-    store: Arc<dyn ObjectStore>,
-    /// Given back when everything else has ended.
-    _lock: LockGuard,
-}
 
 /// Where the service can be reached.
 #[derive(Clone, Debug)]
@@ -286,42 +277,6 @@ fn context(
         clock: Clock::default(),
         draining,
         tasks: TaskTracker::new(),
-    }
-}
-
-/// Opens, or makes, everything on the disk.
-async fn open(config: &Config, public_base: String) -> Result<Opened, anyhow::Error> {
-    let data = config.node.data.clone();
-    let (store_kind, store_path) = (config.store.kind, config.store_path());
-    let endpoints: Vec<EndpointId> = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
-    blocking(move || {
-        std::fs::create_dir_all(&data).with_context(|| format!("making the data directory {}", data.display()))?;
-        let disk = Arc::new(RealDisk);
-        let lock = livetape_disk::lock(&*disk, &data)?;
-        let spool = Spool::open(disk, &data)?;
-        let catalog = Catalog::open(&data.join("livetape.db"), Options { public_base, endpoints })?;
-        let store = match store_kind {
-            StoreKind::Directory => open_directory(&store_path)?,
-        };
-        Ok(Opened { catalog, spool, store, _lock: lock })
-    })
-    .await
-}
-
-fn open_directory(path: &Path) -> Result<Arc<dyn ObjectStore>, anyhow::Error> {
-    Ok(Arc::new(DirectoryStore::open(path)?))
-}
-
-/// Runs a call that may wait for the disk on the blocking pool.
-async fn blocking<T: Send + 'static>(
-    call: impl FnOnce() -> Result<T, anyhow::Error> + Send + 'static,
-) -> Result<T, anyhow::Error> {
-    match tokio::task::spawn_blocking(call).await {
-        Ok(result) => result,
-        Err(problem) => {
-            error!("a start-up call died: {problem}");
-            Err(problem.into())
-        }
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 /// How long the server may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// What lies between the last frame of one round and the first of the next.
+/// What lies between the last picture of one round and the first of the next, at 30 a second.
 const SEAM_MS: u32 = 33;
 
 /// Publishes `sample`, an FLV file, to `APP/STREAM` at `server` in real time, over and over, for
@@ -47,7 +47,8 @@ pub(super) async fn publish(
 /// in the first round.
 fn rounds(tags: &[Tag], length: Duration) -> impl Iterator<Item = (u32, &Tag)> {
     let length_ms = u32::try_from(length.as_millis()).unwrap_or(u32::MAX);
-    let round_ms = tags.iter().map(|tag| tag.timestamp_ms).max().unwrap_or(0) + SEAM_MS;
+    let pictures = tags.iter().filter(|tag| tag.kind == TagKind::Video);
+    let round_ms = pictures.map(|tag| tag.timestamp_ms).max().unwrap_or(0) + SEAM_MS;
     let count = length_ms.div_ceil(round_ms);
     (0..count)
         .flat_map(move |round| {
@@ -203,11 +204,24 @@ mod tests {
             tag(TagKind::Script, 0, b""),
             tag(TagKind::Video, 0, &[0x17, 0]),
             tag(TagKind::Video, 0, &[0x17, 1]),
-            tag(TagKind::Audio, 967, &[0xaf, 1]),
+            tag(TagKind::Audio, 500, &[0xaf, 1]),
+            tag(TagKind::Video, 967, &[0x27, 1]),
         ];
         let sent: Vec<(u32, TagKind)> =
-            rounds(&tags, Duration::from_millis(2_500)).map(|(at, tag)| (at, tag.kind)).collect();
+            rounds(&tags, Duration::from_millis(2_400)).map(|(at, tag)| (at, tag.kind)).collect();
         use TagKind::{Audio, Video};
-        assert_eq!(sent, [(0, Video), (0, Video), (967, Audio), (1_000, Video), (1_967, Audio), (2_000, Video)]);
+        assert_eq!(
+            sent,
+            [
+                (0, Video),
+                (0, Video),
+                (500, Audio),
+                (967, Video),
+                (1_000, Video),
+                (1_500, Audio),
+                (1_967, Video),
+                (2_000, Video)
+            ]
+        );
     }
 }

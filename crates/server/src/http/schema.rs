@@ -51,7 +51,8 @@ pub(super) struct Recording {
     pub state: State,
     /// Where it is, or will be, in the store.
     pub key: String,
-    /// Where it can be fetched, once it is ready; for HLS its multivariant playlist.
+    /// Where it can be fetched, as far as it has come; for HLS its multivariant playlist. Null when it failed or
+    /// was discarded.
     #[schema(required)]
     pub url: Option<String>,
     /// Bytes over all its files.

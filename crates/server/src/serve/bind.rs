@@ -42,7 +42,7 @@ impl BindError {
 }
 
 impl Bound {
-    /// Binds the first of the address's candidates that this machine has.
+    /// Binds the first of the address's candidates that is an address of the host.
     ///
     /// # Errors
     /// When it is taken, not allowed, or not one of this machine.

@@ -1,0 +1,56 @@
+//! Opening what is on the disk.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use livetape_catalog::{Catalog, EndpointId, Options};
+use livetape_disk::{RealDisk, Spool};
+use livetape_store::{DirectoryStore, ObjectStore};
+use tracing::error;
+
+use crate::config::{Config, StoreKind};
+
+/// What is on the disk, open.
+pub(super) struct Opened {
+    pub(super) catalog: Catalog,
+    pub(super) spool: Spool,
+    pub(super) store: Arc<dyn ObjectStore>,
+}
+
+/// Takes the data directory for this process, and opens, or makes, everything in it.
+pub(super) async fn open(config: &Config, public_base: String) -> Result<Opened, anyhow::Error> {
+    let data = config.node.data.clone();
+    let (store_kind, store_path) = (config.store.kind, config.store_path());
+    let endpoints: Vec<EndpointId> = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
+    blocking(move || {
+        std::fs::create_dir_all(&data).with_context(|| format!("making the data directory {}", data.display()))?;
+        let disk = Arc::new(RealDisk);
+        // Ours until the process ends: a call on the blocking pool may outlive everything else.
+        std::mem::forget(livetape_disk::lock(&*disk, &data)?);
+        let spool = Spool::open(disk, &data)?;
+        let catalog = Catalog::open(&data.join("livetape.db"), Options { public_base, endpoints })?;
+        let store = match store_kind {
+            StoreKind::Directory => open_directory(&store_path)?,
+        };
+        Ok(Opened { catalog, spool, store })
+    })
+    .await
+}
+
+fn open_directory(path: &Path) -> Result<Arc<dyn ObjectStore>, anyhow::Error> {
+    Ok(Arc::new(DirectoryStore::open(path)?))
+}
+
+/// Runs a call that may wait for the disk on the blocking pool.
+pub(super) async fn blocking<T: Send + 'static>(
+    call: impl FnOnce() -> Result<T, anyhow::Error> + Send + 'static,
+) -> Result<T, anyhow::Error> {
+    match tokio::task::spawn_blocking(call).await {
+        Ok(result) => result,
+        Err(problem) => {
+            error!("a start-up call died: {problem}");
+            Err(problem.into())
+        }
+    }
+}
