@@ -11,6 +11,7 @@ mod clock;
 mod codecs;
 mod crash;
 mod documentation;
+mod durability;
 mod endings;
 mod growing;
 mod hostile;
