@@ -5,7 +5,6 @@
 //! a clock or a task. Operations of one recording are performed in order; every prefix of them
 //! leaves files that can be played or completed.
 
-#[allow(dead_code, unused_imports)]
 mod bmff;
 pub mod flv;
 pub mod hls;

@@ -40,11 +40,6 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// How long it lasts, in ticks.
-    pub(crate) fn duration(&self) -> u64 {
-        self.samples.iter().map(|sample| u64::from(sample.duration)).sum()
-    }
-
     /// Bytes of its frames.
     pub(crate) fn bytes(&self) -> u64 {
         self.samples.iter().map(|sample| u64::from(sample.size)).sum()

@@ -221,3 +221,44 @@ impl Reader<'_> {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_that_are_not_whole_end_the_list() {
+        let good = [0, 0, 0, 9, b'f', b'r', b'e', b'e', 7];
+        assert_eq!(children(&good).collect::<Vec<_>>(), [(*b"free", &[7u8][..])]);
+        for (size, kept) in [(7u8, 0), (8, 1), (10, 0)] {
+            let mut bytes = good;
+            bytes[3] = size;
+            assert_eq!(children(&bytes).count(), kept, "a size of {size}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_claims_more_frames_than_it_has_is_refused() {
+        // tfhd with default-base-is-moof, tfdt, trun of sizes with 2^32 - 1 frames and bytes for one.
+        let traf = [
+            &[0, 0, 0, 68][..],
+            b"traf",
+            &[0, 0, 0, 16],
+            b"tfhd",
+            &[0, 2, 0, 0, 0, 0, 0, 1],
+            &[0, 0, 0, 20],
+            b"tfdt",
+            &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[0, 0, 0, 24],
+            b"trun",
+            &[0, 0, 2, 1, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 5],
+        ]
+        .concat();
+        assert_eq!(read_fragment(&traf, &mut Vec::new()), None);
+        let mut one = traf.clone();
+        one[56..60].copy_from_slice(&[0, 0, 0, 1]);
+        let mut runs = Vec::new();
+        assert_eq!(read_fragment(&one, &mut runs), Some(1));
+        assert_eq!(runs[0].samples, [Sample { duration: 0, size: 5, composition: 0, sync: true }]);
+    }
+}

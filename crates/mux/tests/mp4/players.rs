@@ -13,6 +13,7 @@ use livetape_media::{CodecConfig, Format, Frame, Item, Now, Track, TrackKind, Wa
 use livetape_mux::{Op, Salvage, Summary, salvage};
 
 use crate::disk::Disk;
+use crate::readers::growing;
 use crate::streams::Stream;
 
 const PICTURE: &str = "-f lavfi -i testsrc2=size=320x180:rate=30:duration=4";
@@ -110,12 +111,25 @@ fn packets(file: &Path, kind: TrackKind) -> Vec<Packet> {
     text.split("[PACKET]").skip(1).map(packet).collect()
 }
 
+/// What a recording was made from: a file without its first pictures and sounds.
+struct Source {
+    file: PathBuf,
+    without: (usize, usize),
+}
+
+impl Source {
+    fn whole(file: &Path) -> Self {
+        Self { file: file.to_owned(), without: (0, 0) }
+    }
+}
+
 /// Checks that `file` has the first packets of `source`, all but at most `missing` of them, shifted by one
-/// constant for both tracks; returns the constant.
-fn same_packets(file: &Path, source: &Path, missing: usize) {
+/// constant for both tracks.
+fn same_packets(file: &Path, source: &Source, missing: usize) {
     let mut shift = None;
     for (kind, tolerance) in [(TrackKind::Video, 0.000_012), (TrackKind::Audio, 0.001)] {
-        let (found, expected) = (packets(file, kind), packets(source, kind));
+        let without = if kind == TrackKind::Video { source.without.0 } else { source.without.1 };
+        let (found, expected) = (packets(file, kind), packets(&source.file, kind).split_off(without));
         assert!(found.len() + missing >= expected.len(), "{}: {kind:?} {}", file.display(), found.len());
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(found.hash, expected.hash, "{}: {kind:?} at {}", file.display(), expected.pts);
@@ -142,22 +156,26 @@ fn is_fragment(op: &Op) -> bool {
 }
 
 /// Records `stream`, whose packets are those of `source`, and has every stage judged.
-fn judge(stream: &Stream, source: &Path) -> (PathBuf, Summary) {
+fn judge(stream: &Stream, source: &Source) -> (PathBuf, Summary) {
     let name = stream.name;
     let (ops, summary) = stream.record();
     let whole = written(name, &Disk::after(&ops).bytes());
     decodes(&whole);
     same_packets(&whole, source, 0);
 
-    let fragments: Vec<_> = (0..ops.len()).filter(|at| is_fragment(&ops[*at])).collect();
-    for at in fragments.iter().step_by(4).chain(fragments.last()) {
-        let growing = Disk::after(&ops[..=*at]);
-        let file = written(&format!("{name}-growing"), &growing.bytes());
+    // From where every track has frames: a decoder complains of one that has none.
+    let every_track =
+        |at: &usize| growing(&Disk::after(&ops[..=*at]).bytes()).iter().all(|track| !track.packets.is_empty());
+    let fragments: Vec<_> =
+        (0..ops.len()).filter(|at| is_fragment(&ops[*at])).skip_while(|at| !every_track(at)).collect();
+    for at in [&fragments[0], &fragments[fragments.len() / 2], &fragments[fragments.len() - 1]] {
+        let unfinished = Disk::after(&ops[..=*at]);
+        let file = written(&format!("{name}-growing"), &unfinished.bytes());
         decodes(&file);
         same_packets(&file, source, usize::MAX / 2);
 
         // Torn in the middle of the next write, and completed.
-        let mut torn = growing;
+        let mut torn = unfinished;
         if let Some(next @ Op::Append { slices, .. }) = ops.get(at + 1) {
             torn.perform_torn(next, slices.iter().map(|slice| slice.len()).sum::<usize>() * 2 / 3);
         }
@@ -184,7 +202,7 @@ fn close(found: &str, expected: f64, tolerance: f64) {
 #[test]
 fn h264_with_b_frames_and_aac() {
     let source = clip("b-frames", &format!("{PICTURE} {TONE} {B_FRAMES} -c:a aac -b:a 64k"));
-    let (file, summary) = judge(&stream("b-frames", &source), &source);
+    let (file, summary) = judge(&stream("b-frames", &source), &Source::whole(&source));
     close(&probe(&file, "v", "format=duration"), 4.0, 0.05);
     close(&probe(&file, "v", "stream=duration"), 4.0, 0.002);
     assert_eq!(probe(&file, "v", "stream=avg_frame_rate"), "30/1");
@@ -204,18 +222,37 @@ fn h264_with_b_frames_and_aac() {
 #[test]
 fn h264_and_mp3() {
     let source = clip("mp3", &format!("{PICTURE} {TONE} {B_FRAMES} -bf 0 -c:a libmp3lame -b:a 64k"));
-    let (file, _) = judge(&stream("mp3", &source), &source);
+    let (file, _) = judge(&stream("mp3", &source), &Source::whole(&source));
     assert_eq!(probe(&file, "a", "stream=codec_name"), "mp3");
 }
 
 #[test]
 fn sound_alone_and_pictures_alone() {
     let source = clip("sound", &format!("{TONE} -c:a aac -b:a 64k"));
-    let (file, _) = judge(&stream("sound", &source), &source);
+    let (file, _) = judge(&stream("sound", &source), &Source::whole(&source));
     close(&probe(&file, "a", "format=duration"), 4.0, 0.05);
     let source = clip("pictures", &format!("{PICTURE} {B_FRAMES}"));
-    let (file, _) = judge(&stream("pictures", &source), &source);
+    let (file, _) = judge(&stream("pictures", &source), &Source::whole(&source));
     close(&probe(&file, "v", "format=duration"), 4.0, 0.002);
+}
+
+#[test]
+fn sound_that_begins_before_and_after_the_picture() {
+    let file = clip("offsets", &format!("{PICTURE} {TONE} {B_FRAMES} -c:a aac -b:a 64k"));
+    // A key frame is every 60 pictures, 2 s; 2 s of sound are 86 frames.
+    for (name, video, audio) in [("sound-early", 60, 72), ("sound-very-early", 60, 10), ("sound-late", 0, 30)] {
+        let mut stream = stream(name, &file);
+        let mut seen = (0, 0);
+        stream.frames.retain(|frame| {
+            let (count, without) = match frame.track.kind {
+                TrackKind::Video => (&mut seen.0, video),
+                TrackKind::Audio => (&mut seen.1, audio),
+            };
+            *count += 1;
+            *count > without
+        });
+        judge(&stream, &Source { file: file.clone(), without: (video, audio) });
+    }
 }
 
 /// The sound of a core coder alone is a valid HE-AAC stream without enhancement: the decoder doubles its
@@ -228,7 +265,7 @@ fn he_aac_lasts_as_long_as_it_is() {
         let record = Bytes::from_static(&[0x2b, 0x09, 0x88, 0x00]);
         track.config = CodecConfig::Aac(AacConfig::parse(record).unwrap());
     }
-    let (file, summary) = judge(&stream, &source);
+    let (file, summary) = judge(&stream, &Source::whole(&source));
     assert_eq!(probe(&file, "a", "stream=sample_rate"), "48000");
     close(&probe(&file, "a", "stream=duration"), 4.05, 0.05);
     assert_eq!(summary.audio.unwrap().codec_string, "mp4a.40.5");

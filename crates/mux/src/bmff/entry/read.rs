@@ -6,7 +6,7 @@ use livetape_media::codec::{
 };
 use livetape_media::{AudioFormat, CodecConfig};
 
-use super::super::reader::{child, children};
+use super::super::reader::child;
 use super::write::{OTI_AAC, OTI_MPEG1_AUDIO, OTI_MPEG2_AUDIO};
 
 /// From a box's start to the configuration box of a visual sample entry.
@@ -106,6 +106,5 @@ mod tests {
         assert_eq!(descriptor(&[5, 0x80, 0x80, 0x80, 2, 7, 8, 9], 5), Some(&[7u8, 8][..]));
         assert_eq!(descriptor(&[5, 0x80, 0x80, 0x80, 0x80, 2], 5), None, "more than four length bytes");
         assert_eq!(descriptor(&[5, 3, 1, 2], 5), None, "a body that is not there");
-        assert_eq!(children(&[0, 0, 0, 7, b'f', b'r', b'e', b'e']).count(), 0, "a size below its own header");
     }
 }
