@@ -1,5 +1,6 @@
 //! A session of any frames through the recorders of all formats with the real muxers: operations
 //! must be possible in their order, and each file is opened and finished once.
+
 #![no_main]
 
 use std::collections::BTreeSet;
