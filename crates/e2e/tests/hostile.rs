@@ -90,6 +90,8 @@ fn bytes_that_are_not_rtmp_are_refused() {
         let _ = stream.shutdown(Shutdown::Write);
         assert!(is_closed(stream), "noise {seed}");
     }
+    let told = livetape.log().iter().filter(|line| line.contains("connection closed")).count();
+    assert!(told >= 44, "{told} of 44 are in the log");
     bystander.end(&livetape);
 }
 

@@ -6,7 +6,7 @@
 //! Contract: every frame taken is in the file, bit-exact, in decoding order; pictures keep their
 //! times to the tick of 1/90,000 s, sound is moved by less than a millisecond. After every operation
 //! the file either holds no whole fragment yet, or plays up to its last whole fragment, or is
-//! finished; [`salvage`] completes it from any of these states.
+//! finished; [`salvage()`] completes it from any of these states.
 //!
 //! Specification: ISO/IEC 14496-12, 14496-14, 14496-15.
 
