@@ -64,7 +64,7 @@ impl Default for Layout {
             fragment_max_bytes: 4 << 20,
             segment: Duration::from_secs(6),
             segment_type: SegmentType::Fmp4,
-            mp4_reserve_max_bytes: 16 << 20,
+            mp4_reserve_max_bytes: 64 << 20,
             segment_overrun: 4,
         }
     }
