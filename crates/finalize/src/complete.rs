@@ -50,6 +50,8 @@ pub(crate) fn complete(
     if !spool.contains(&id)? {
         return discard(catalog, spool, wall, row, reason);
     }
+    // What could not be synced is not trusted before it has been written anew.
+    spool.renew(&id)?;
     let files = spool.files(&id)?;
     let unknown = files.unknown().map_err(|source| DiskError::Io {
         action: "listing the files of",

@@ -189,6 +189,23 @@ fn a_recording_that_still_grows_is_found_however_long_ago_it_began() {
 }
 
 #[test]
+fn a_recording_that_lasts_into_the_span_is_found_when_nothing_grows() {
+    let fixture = Fixture::new();
+    for n in [1, 2] {
+        fixture.done(Change::SessionStarted(session(n)));
+        fixture.done(Change::RecordingOpened(crate::fixture::recording(n)));
+    }
+    // From 1 s to 11 s.
+    fixture.done(crate::fixture::finished(1));
+    fixture.done(crate::fixture::discarded(2));
+    let found = |from: i64, to: i64| {
+        let filter = RecordingFilter { from: Some(at(from)), to: Some(at(to)), ..Default::default() };
+        fixture.catalog.recordings(&filter).unwrap().items.len()
+    };
+    assert_eq!([found(0, 1), found(0, 2), found(5, 6), found(10, 90), found(11, 90)], [0, 2, 2, 2, 0]);
+}
+
+#[test]
 fn cursors_and_filters_that_make_no_sense_are_refused() {
     let fixture = Fixture::new();
     fill(&fixture, 0..20);
