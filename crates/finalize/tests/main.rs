@@ -10,6 +10,10 @@ mod finalizer;
 mod flaky_store;
 #[path = "main/receiver.rs"]
 mod receiver;
+#[path = "main/recovery.rs"]
+mod recovery;
+#[path = "main/torn.rs"]
+mod torn;
 #[path = "main/watched_disk.rs"]
 mod watched_disk;
 #[path = "main/webhook.rs"]
