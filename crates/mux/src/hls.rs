@@ -90,7 +90,7 @@ impl HlsMuxer {
         let Begin { tracks, start, wall_start, layout, .. } = begin;
         let mut muxer = Self {
             container: Container::new(&tracks, &layout, start),
-            cutter: Cutter::new(&tracks, layout.segment, layout.segment_overrun),
+            cutter: Cutter::new(layout.segment, layout.segment_overrun),
             publisher: Publisher::new(layout.segment_type),
             first_tracks: Vec::new(),
             tracks: Vec::new(),
@@ -114,6 +114,7 @@ impl HlsMuxer {
                 self.first_tracks.push(track.clone());
             }
         }
+        self.cutter.restart(&self.tracks);
         self.publisher.configure(&self.tracks);
         let Container::Fmp4(fmp4) = &self.container else { return };
         let data = fmp4.init(self.wall_start);
@@ -242,7 +243,6 @@ impl Muxer for HlsMuxer {
         self.close_segment(ends, None, ops);
         self.begin_run(at, wall);
         self.container.restart(tracks);
-        self.cutter.restart(tracks);
         self.totals.rate.interrupt();
         self.configure(tracks, ops);
         Ok(())

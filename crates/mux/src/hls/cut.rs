@@ -82,10 +82,10 @@ struct Pace {
 
 impl Cutter {
     /// For segments of `target` length, never longer than `overrun` times that without a key frame.
-    pub(super) fn new(tracks: &[Track], target: Duration, overrun: u32) -> Self {
+    pub(super) fn new(target: Duration, overrun: u32) -> Self {
         let target = MediaTime::from(target).max(MediaTime::from_millis(500));
         let overrun = MediaTime::from_nanos(target.as_nanos().saturating_mul(i64::from(overrun.max(1))));
-        let mut cutter = Self {
+        Self {
             target,
             overrun,
             declared: None,
@@ -96,12 +96,10 @@ impl Cutter {
             sounds: Pace::default(),
             last_key: None,
             longest_gop: MediaTime::ZERO,
-        };
-        cutter.restart(tracks);
-        cutter
+        }
     }
 
-    /// The stream goes on with other tracks or another clock.
+    /// The stream begins, or goes on, with these tracks.
     pub(super) fn restart(&mut self, tracks: &[Track]) {
         let video = tracks.iter().find_map(|track| track.config.video());
         self.has_video = video.is_some();

@@ -3,10 +3,12 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod check;
+mod cost;
 mod crash;
 mod disk;
 mod golden;
 mod media;
+mod players;
 mod random;
 mod rules;
 mod segments;

@@ -258,6 +258,29 @@ fn the_same_stream_gives_the_same_bytes() {
 }
 
 #[test]
+fn transport_streams_are_conformant_from_their_first_segment_to_their_last() {
+    for stream in streams::all() {
+        let (disk, ..) = check(&stream.of(SegmentType::Ts));
+        let bytes = disk.segments().iter().flat_map(|(_, file)| file.data.clone()).collect::<Vec<u8>>();
+        let report = oxideav_mpegts::validate_ts(&bytes);
+        assert!(report.is_conformant() && report.packets > 3, "{}: {report:#?}", stream.name);
+    }
+}
+
+#[test]
+fn pictures_that_are_not_carried_do_not_decide_where_sound_is_cut() {
+    let mut stream = streams::plain().of(SegmentType::Ts);
+    let record = bytes::Bytes::from_static(&[0x81, 0x00, 0x0c, 0x00]);
+    stream.tracks[0].config =
+        livetape_media::CodecConfig::Av1(livetape_media::codec::Av1Config::parse(record).unwrap());
+    let mut disk = Disk::default();
+    let summary = stream.record_with(|ops| ops.iter().for_each(|op| disk.perform(op)));
+    let playlist = crate::check::check_complete(&disk, &summary);
+    assert!(summary.video.is_none());
+    assert_eq!(playlist.segments.len(), 4, "{playlist:?}");
+}
+
+#[test]
 fn tracks_that_are_not_carried_are_left_out() {
     // ER AAC ELD has no place in a transport stream.
     let eld = livetape_media::codec::AacConfig::parse(bytes::Bytes::from_static(&[0xf8, 0xee, 0x50, 0x00])).unwrap();
