@@ -76,7 +76,7 @@ pub(crate) fn complete(
             info!(
                 recording = id,
                 cut_bytes,
-                duration_ms = summary.duration.as_millis(),
+                duration_ms = u64::try_from(summary.duration.as_millis()).unwrap_or(u64::MAX),
                 "recording completed after a break"
             );
             Ok(Completion::Finished { cut_bytes })

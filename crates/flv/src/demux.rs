@@ -56,6 +56,22 @@ pub struct Counters {
     pub converted_frames: u64,
 }
 
+impl std::ops::Add for Counters {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            frames: self.frames + other.frames,
+            skipped_frames: self.skipped_frames + other.skipped_frames,
+            unreadable: self.unreadable + other.unreadable,
+            unsupported: self.unsupported + other.unsupported,
+            repaired_times: self.repaired_times + other.repaired_times,
+            jumps: self.jumps + other.jumps,
+            converted_frames: self.converted_frames + other.converted_frames,
+        }
+    }
+}
+
 /// Turns the audio, video and data messages of one publish into items.
 #[derive(Debug)]
 pub struct Demuxer {

@@ -54,8 +54,9 @@ pub struct Recorder {
     state: State,
     /// When the oldest frame that may not be in an operation yet came.
     unflushed_since: Option<Duration>,
-    /// Pictures left out because nothing can decode them, not yet reported.
+    /// Frames left out because nothing can decode them, not yet reported.
     skipped: u64,
+    reported_skipped: u64,
     ops: Vec<Op>,
 }
 
@@ -115,6 +116,7 @@ impl Recorder {
             state,
             unflushed_since: None,
             skipped: 0,
+            reported_skipped: 0,
             ops: Vec::new(),
         }
     }
@@ -122,6 +124,11 @@ impl Recorder {
     /// The format it records to.
     pub fn format(&self) -> Format {
         self.policy.format
+    }
+
+    /// Frames left out so far because no decoder could start from them.
+    pub fn skipped_frames(&self) -> u64 {
+        self.reported_skipped + self.skipped
     }
 
     /// The open recording and how far it has come.
@@ -366,6 +373,7 @@ impl Recorder {
 
     fn report_skipped(&mut self, effects: &mut Vec<Effect>) {
         let count = std::mem::take(&mut self.skipped);
+        self.reported_skipped += count;
         if count > 0 {
             let kind = WarningKind::FramesSkipped;
             let detail =

@@ -17,7 +17,7 @@ use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
-use livetape_flv::Demuxer;
+use livetape_flv::{Counters, Demuxer};
 use livetape_media::{EndReason, Item, Now};
 
 use crate::budget::Budget;
@@ -58,6 +58,8 @@ pub struct Session {
     /// A ping has been sent since something was received.
     pinged: bool,
     items: Vec<Item>,
+    /// What the demuxers of ended publishes met.
+    ended: Counters,
 }
 
 impl fmt::Debug for Session {
@@ -131,7 +133,13 @@ impl Session {
             last_received: mono,
             pinged: false,
             items: Vec::new(),
+            ended: Counters::default(),
         }
+    }
+
+    /// What the demuxers of all its publishes have met so far.
+    pub fn counters(&self) -> Counters {
+        self.publishes.iter().map(|publish| publish.demuxer.counters()).fold(self.ended, |sum, more| sum + more)
     }
 
     /// Whether the caller should read from the peer: not while a publish waits for its answer, nor
@@ -339,6 +347,7 @@ impl Session {
     fn put_end(&mut self, mut publish: Publish, reason: EndReason) {
         let mut items = Vec::new();
         publish.demuxer.finish(&mut items);
+        self.ended = self.ended + publish.demuxer.counters();
         items.push(Item::End(reason));
         for item in items {
             self.put(Output::Item { publish: publish.id, item });

@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use livetape_flv::Counters;
 use livetape_record::{SessionId, StreamPath};
 use livetape_rtmp::{CloseReason, Output, PublishId, PublishRequest, Session, SessionError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -37,9 +38,14 @@ pub(super) struct Connection {
     /// Requests to end a session come by this channel; its sender is handed out with each place.
     close: mpsc::Sender<CloseRequest>,
     close_requests: mpsc::Receiver<CloseRequest>,
+    /// What the demuxers met, as far as it has been counted in the metrics.
+    counted: Counters,
     /// The session has said its last word.
     closed: bool,
 }
+
+/// A counter of the metrics: what was counted, and how many more of it.
+type Count = fn(&'static str, u64);
 
 enum Event {
     Read(std::io::Result<usize>),
@@ -64,6 +70,7 @@ impl Connection {
             publications: BTreeMap::new(),
             close,
             close_requests,
+            counted: Counters::default(),
             closed: false,
         }
     }
@@ -137,6 +144,7 @@ impl Connection {
                 }
             }
             self.drain().await;
+            self.count();
         }
         if !self.out.is_empty() {
             let _ = tokio::time::timeout(FAREWELL_TIMEOUT, writer.write_all_buf(&mut self.out)).await;
@@ -171,6 +179,24 @@ impl Connection {
             self.out.clear();
             self.session.handle_eof(self.context.clock.now());
             Box::pin(self.drain()).await;
+        }
+    }
+
+    /// Adds to the metrics what was dropped and repaired since the last time.
+    fn count(&mut self) {
+        let (now, before) = (self.session.counters(), self.counted);
+        self.counted = now;
+        let changes: [(Count, &'static str, u64, u64); 5] = [
+            (metrics::frames_dropped, "no_configuration", now.skipped_frames, before.skipped_frames),
+            (metrics::frames_dropped, "unreadable", now.unreadable, before.unreadable),
+            (metrics::frames_dropped, "unsupported_codec", now.unsupported, before.unsupported),
+            (metrics::frames_repaired, "timestamp", now.repaired_times, before.repaired_times),
+            (metrics::frames_repaired, "start_codes", now.converted_frames, before.converted_frames),
+        ];
+        for (count, what, now, before) in changes {
+            if now > before {
+                count(what, now - before);
+            }
         }
     }
 

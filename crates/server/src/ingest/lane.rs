@@ -26,6 +26,8 @@ pub(super) struct Lane {
     queued_bytes: usize,
     /// How far the open recording had come when a batch was last sent off.
     sent: (Option<RecordingId>, Duration),
+    /// Frames left out that have been counted in the metrics.
+    skipped: u64,
     /// At rest, when no batch is being written.
     writer: Option<Writer>,
     batch: Option<Batch>,
@@ -56,6 +58,7 @@ impl Lane {
             effects: Vec::new(),
             queued_bytes: 0,
             sent: (None, Duration::ZERO),
+            skipped: 0,
             writer,
             batch: None,
         }
@@ -104,6 +107,11 @@ impl Lane {
             let failed = writer.perform(effects, wall);
             Written { writer, failed, took: started.elapsed() }
         });
+        let skipped = self.recorder.skipped_frames();
+        if skipped > self.skipped {
+            metrics::frames_dropped("no_key_frame", skipped - self.skipped);
+            self.skipped = skipped;
+        }
         let (now, before) = (self.recorder.progress(), self.sent);
         self.sent = now.map_or((None, Duration::ZERO), |(id, progress)| (Some(id), progress.duration));
         let media = if self.sent.0 == before.0 { self.sent.1.saturating_sub(before.1) } else { self.sent.1 };

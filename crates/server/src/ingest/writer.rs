@@ -125,8 +125,11 @@ impl Writer {
                             closing.reason.name(),
                             closing.summary.index_at_end,
                         );
+                        if closing.summary.repaired_frames > 0 {
+                            metrics::frames_repaired("container_time", closing.summary.repaired_frames);
+                        }
                         info!(recording = %closing.id, reason = closing.reason.name(), size_bytes = closing.summary.size_bytes,
-                            duration_ms = closing.summary.duration.as_millis(), "recording finished");
+                            duration_ms = u64::try_from(closing.summary.duration.as_millis()).unwrap_or(u64::MAX), "recording finished");
                         (self.to.finished)(closing.id);
                     }
                     Err(problem) => {
