@@ -46,7 +46,8 @@ fn dechunk(bencher: Bencher<'_, '_>, chunk_bytes: usize) {
 /// From frames to operations.
 #[divan::bench(args = ["mp4", "hls fmp4", "hls ts", "flv"])]
 fn mux(bencher: Bencher<'_, '_>, what: &str) {
-    let frames: Vec<_> = Stream::new(BITS_PER_SECOND).take_while(|frame| frame.dts.as_millis() < SECONDS as i64 * 1000).collect();
+    let frames: Vec<_> =
+        Stream::new(BITS_PER_SECOND).take_while(|frame| frame.dts.as_millis() < SECONDS as i64 * 1000).collect();
     let tracks: Vec<_> = Stream::tracks()
         .into_iter()
         .filter_map(|item| match item {

@@ -7,9 +7,10 @@ use livetape_media::{Frame, Item, MediaTime, TrackId};
 use crate::now_at;
 
 /// H.264 High 640x360, as x264 configures it, in an FLV body.
-pub(crate) const AVC: [u8; 45] = [
-    0x17, 0, 0, 0, 0, 1, 0x42, 0xc0, 0x1e, 0xff, 0xe1, 0, 0x18, 0x67, 0x42, 0xc0, 0x1e, 0xd9, 0, 0xa0, 0x5b, 0x9a, 0x10,
-    0, 0, 3, 0, 0x10, 0, 0, 3, 3, 0xc0, 0xf1, 0x62, 0xe4, 0x80, 1, 0, 5, 0x68, 0xcb, 0x83, 0xcb, 0x20,
+pub(crate) const AVC: [u8; 50] = [
+    0x17, 0x00, 0x00, 0x00, 0x00, 0x01, 0x64, 0x00, 0x1e, 0xff, 0xe1, 0x00, 0x1a, 0x67, 0x64, 0x00, 0x1e, 0xac, 0xd9,
+    0x40, 0xa0, 0x2f, 0xf9, 0x70, 0x11, 0x00, 0x00, 0x03, 0x00, 0x01, 0x00, 0x00, 0x03, 0x00, 0x3c, 0x0f, 0x16, 0x2d,
+    0x96, 0x01, 0x00, 0x04, 0x68, 0xef, 0x8f, 0xcb, 0xfd, 0xf8, 0xf8, 0x00,
 ];
 /// AAC LC, 48 kHz, stereo, in an FLV body.
 pub(crate) const AAC: [u8; 4] = [0xaf, 0, 0x11, 0x90];
@@ -32,7 +33,8 @@ impl Stream {
     pub fn new(bits_per_second: u64) -> Self {
         let sound_bytes = 341;
         let sound_rate = 48_000.0 / 1024.0 * 341.0;
-        let per_gop = (bits_per_second as f64 / 8.0 - sound_rate).max(20_000.0) * GOP as f64 / PICTURES_PER_SECOND as f64;
+        let per_gop =
+            (bits_per_second as f64 / 8.0 - sound_rate).max(20_000.0) * GOP as f64 / PICTURES_PER_SECOND as f64;
         let picture_bytes = (per_gop / (GOP as f64 + 7.0)) as usize;
         Self {
             pictures: 0,
@@ -49,6 +51,7 @@ impl Stream {
         let mut items = Vec::new();
         demuxer.video(0, Bytes::from_static(&AVC), now_at(Default::default()), &mut items);
         demuxer.audio(0, Bytes::from_static(&AAC), now_at(Default::default()), &mut items);
+        assert_eq!(items.len(), 2, "both configurations are understood");
         items
     }
 }
