@@ -14,9 +14,10 @@ use livetape_mux::{FileName, Layout, Op};
 use livetape_record::{Effect, NameTemplate, Policy, Recorder, SessionId, StreamPath};
 
 /// H.264 and AAC configurations of a real encoder.
-const AVC: [u8; 45] = [
-    0x17, 0, 0, 0, 0, 1, 0x42, 0xc0, 0x1e, 0xff, 0xe1, 0, 0x18, 0x67, 0x42, 0xc0, 0x1e, 0xd9, 0, 0xa0, 0x5b, 0x9a, 0x10,
-    0, 0, 3, 0, 0x10, 0, 0, 3, 3, 0xc0, 0xf1, 0x62, 0xe4, 0x80, 1, 0, 5, 0x68, 0xcb, 0x83, 0xcb, 0x20,
+const AVC: [u8; 50] = [
+    0x17, 0x00, 0x00, 0x00, 0x00, 0x01, 0x64, 0x00, 0x1e, 0xff, 0xe1, 0x00, 0x1a, 0x67, 0x64, 0x00, 0x1e, 0xac, 0xd9,
+    0x40, 0xa0, 0x2f, 0xf9, 0x70, 0x11, 0x00, 0x00, 0x03, 0x00, 0x01, 0x00, 0x00, 0x03, 0x00, 0x3c, 0x0f, 0x16, 0x2d,
+    0x96, 0x01, 0x00, 0x04, 0x68, 0xef, 0x8f, 0xcb, 0xfd, 0xf8, 0xf8, 0x00,
 ];
 const AAC: [u8; 4] = [0xaf, 0, 0x11, 0x90];
 
@@ -26,6 +27,7 @@ fuzz_target!(|data: &[u8]| {
     let mut items = Vec::new();
     demuxer.video(0, Bytes::from_static(&AVC), now, &mut items);
     demuxer.audio(0, Bytes::from_static(&AAC), now, &mut items);
+    assert_eq!(items.len(), 2, "both configurations are understood");
     let (mut video_ms, mut audio_ms) = (0u32, 0u32);
     for step in data.chunks_exact(2) {
         let delta = u32::from(step[1]) * if step[0] & 0x40 == 0 { 1 } else { 50 };
@@ -43,7 +45,7 @@ fuzz_target!(|data: &[u8]| {
             }
             14 => {
                 let mut changed = AVC;
-                changed[8] = step[1];
+                changed[8] = step[1] & 0x3f;
                 demuxer.video(video_ms, Bytes::copy_from_slice(&changed), now, &mut items);
             }
             _ => video_ms = video_ms.wrapping_sub(delta * 20),

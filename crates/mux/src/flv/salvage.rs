@@ -43,6 +43,12 @@ pub(crate) fn salvage(files: &dyn Files) -> Result<Salvage, SalvageError> {
     if first_tag(&start) != Some(FILE_HEADER_BYTES) {
         return Err(damaged(0, "there is no FLV header"));
     }
+    let metadata = start.get(FILE_HEADER_BYTES..).and_then(|tag| TagHeader::read(tag.first_chunk()?));
+    let head_bytes = metadata.map_or(0, |tag| FILE_HEADER_BYTES as u64 + u64::from(tag.whole_size()));
+    if whole < head_bytes + PREVIOUS_SIZE_BYTES as u64 {
+        // Not even the first write reached the disk in full.
+        return Ok(Salvage::Empty);
+    }
     let Some((head, begin)) = Head::read(&start) else {
         return Err(damaged(FILE_HEADER_BYTES as u64, "the metadata is not what this program writes"));
     };
