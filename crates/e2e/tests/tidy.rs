@@ -245,6 +245,18 @@ fn the_top_level_holds_what_it_should_and_no_more() {
 }
 
 #[test]
+fn every_dependency_has_its_reason_written_down() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let reasons = fs::read_to_string(root().join("docs/dependencies.md")).unwrap();
+    let table = manifest.split("[workspace.dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+    let names = table.lines().filter_map(|line| line.split_once(" = ").map(|(name, _)| name));
+    let outside: Vec<&str> = names.filter(|name| !name.starts_with("livetape-")).collect();
+    assert!(outside.len() > 10, "{outside:?}");
+    let silent: Vec<&&str> = outside.iter().filter(|name| !reasons.contains(&format!("`{name}`"))).collect();
+    assert!(silent.is_empty(), "docs/dependencies.md says nothing of {silent:?}");
+}
+
+#[test]
 fn fixtures_are_small_and_are_what_their_table_says() {
     let table = fs::read_to_string(root().join("fixtures/README.md")).unwrap();
     let media = files().into_iter().filter(|name| name.starts_with("fixtures/") && !name.ends_with(".md"));
