@@ -3,8 +3,11 @@
 //! Contract: a segment never changes once it is finished, and only then is it listed; the growing
 //! playlist is only appended to, one piece for each segment, whatever its length. Everything needed
 //! to complete a recording after a crash is in its segments and initialisation sections (see
-//! [`stamp`]). Segments begin at key frames wherever the publisher sends them often enough (see
-//! [`cut`]), at the same frames whatever they are made of.
+//! `stamp`). Segments begin at key frames wherever the publisher sends them often enough (see
+//! `cut`), at the same frames whatever they are made of.
+//!
+//! MP3 has no place in the fragmented MP4 that browsers play: a recording with MP3 sound is made of
+//! transport streams, whatever its layout says.
 //!
 //! ```text
 //! init-0.mp4 ...             initialisation sections, one for each configuration (fMP4 only)
@@ -30,9 +33,9 @@ pub(crate) use salvage::salvage;
 use std::time::Duration;
 
 use bytes::Bytes;
-use livetape_media::{Frame, MediaTime, Track, TrackKind, WallTime};
+use livetape_media::{Codec, Frame, MediaTime, Track, TrackKind, WallTime};
 
-use crate::{Begin, Layout, Muxer, NotPossible, Op, Progress, Summary};
+use crate::{Begin, Layout, Muxer, NotPossible, Op, Progress, SegmentType, Summary};
 use container::Container;
 use cut::{Cut, Cutter};
 use publish::Publisher;
@@ -87,7 +90,10 @@ struct OpenSegment {
 impl HlsMuxer {
     /// Opens a recording.
     pub fn open(begin: Begin, ops: &mut Vec<Op>) -> Self {
-        let Begin { tracks, start, wall_start, layout, .. } = begin;
+        let Begin { tracks, start, wall_start, mut layout, .. } = begin;
+        if tracks.iter().any(|track| track.config.codec() == Codec::Mp3) {
+            layout.segment_type = SegmentType::Ts;
+        }
         let mut muxer = Self {
             container: Container::new(&tracks, &layout, start),
             cutter: Cutter::new(layout.segment, layout.segment_overrun),

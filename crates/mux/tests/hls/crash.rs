@@ -135,7 +135,7 @@ fn a_crash_within_any_append_loses_only_what_was_torn() {
 fn salvage_itself_may_crash_anywhere() {
     for stream in subjects() {
         let (ops, _) = stream.record();
-        for prefix in (0..=ops.len()).step_by(5) {
+        for prefix in (0..=ops.len()).step_by(11) {
             let mut torn = Disk::after(&ops[..prefix]);
             if let Some(op @ Op::Append { slices, .. }) = ops.get(prefix) {
                 torn.perform_torn(op, slices.iter().map(|slice| slice.len()).sum::<usize>() * 2 / 3);

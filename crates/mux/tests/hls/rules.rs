@@ -268,6 +268,14 @@ fn transport_streams_are_conformant_from_their_first_segment_to_their_last() {
 }
 
 #[test]
+fn mp3_goes_into_transport_streams_whatever_was_asked_for() {
+    let mut stream = streams::audio_only();
+    stream.layout.segment_type = SegmentType::Fmp4;
+    let disk = Disk::after(&stream.record().0);
+    assert!(disk.segments().iter().all(|(name, _)| name.ends_with(".ts")) && disk.find("init-0.mp4").is_none());
+}
+
+#[test]
 fn pictures_that_are_not_carried_do_not_decide_where_sound_is_cut() {
     let mut stream = streams::plain().of(SegmentType::Ts);
     let record = bytes::Bytes::from_static(&[0x81, 0x00, 0x0c, 0x00]);

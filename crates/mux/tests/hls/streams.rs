@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use livetape_media::{Format, Frame, MediaTime, Metadata, Track, TrackKind, WallTime};
+use livetape_media::{Codec, Format, Frame, MediaTime, Metadata, Track, TrackKind, WallTime};
 use livetape_mux::{Begin, Layout, Op, SegmentType, Summary, open};
 
 use crate::media::{aac, avc, avc_large, he_aac, mp3, picture, sound};
@@ -58,9 +58,11 @@ impl Stream {
         Self { name, tracks, steps, end_ms: None, layout: Layout::default() }
     }
 
+    /// With the kind of segments it will be made of: MP3 is only put into transport streams.
     pub(crate) fn of(&self, segment_type: SegmentType) -> Self {
         let mut stream = self.clone();
-        stream.layout.segment_type = segment_type;
+        let has_mp3 = self.tracks.iter().any(|track| track.config.codec() == Codec::Mp3);
+        stream.layout.segment_type = if has_mp3 { SegmentType::Ts } else { segment_type };
         stream
     }
 
