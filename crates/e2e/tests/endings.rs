@@ -6,7 +6,10 @@ use livetape_testkit::flv;
 use livetape_testkit::judge::assert_recorded;
 use livetape_testkit::livetape::{Settings, of_format};
 use livetape_testkit::publisher::amf::{Amf, string};
+use livetape_testkit::publisher::{CONTROL_STREAM, chunk, kind};
 use livetape_testkit::{Livetape, Publisher, Receiver, Reel, clip, place};
+
+use rustix::process::Signal;
 
 use crate::FORMATS;
 
@@ -30,7 +33,7 @@ fn a_frozen_publisher_is_given_up_after_the_idle_time() {
     let livetape = Livetape::start(&Settings::new().set("rtmp.idle_timeout", "\"2s\""));
     let push = ffmpeg::push(Version::Debian, &clip::plain(), &livetape.url("frozen"), Pace::Live);
     livetape.wait_live("frozen", 1.5);
-    push.signal(rustix::process::Signal::STOP);
+    push.signal(Signal::STOP);
     for recording in livetape.wait_ready("frozen", &FORMATS, 1) {
         assert_eq!(recording.text("end_reason"), "idle_timeout");
         ffmpeg::assert_decodes_silently(&livetape.file(&recording));
@@ -165,5 +168,30 @@ fn a_stream_that_breaks_in_the_middle_of_a_frame_keeps_what_was_whole() {
         let reel = Reel::read(&livetape.file(recording));
         assert_eq!(reel.stored.video.len(), before);
         ffmpeg::assert_decodes_silently(&livetape.file(recording));
+    }
+}
+
+#[test]
+fn what_was_sent_before_a_rude_goodbye_is_recorded_to_the_end() {
+    // An encoder closes without reading our acknowledgements: its kernel resets the connection while
+    // the end of the stream, and its goodbye, still wait in ours.
+    let livetape = Livetape::start(&Settings::new());
+    let tags = flv::tags(&clip::larger());
+    let mut publisher = Publisher::publish(livetape.rtmp, "live", "rude");
+    let window = chunk::Header { csid: CONTROL_STREAM, kind: kind::WINDOW, timestamp: 0, message_stream: 0 };
+    publisher.message(window, &2_500u32.to_be_bytes());
+    let (most, rest) = tags.split_at(tags.len() * 3 / 4);
+    publisher.tags(most);
+    publisher.settle();
+    livetape.signal(Signal::STOP);
+    publisher.tags(rest);
+    publisher.command(0, "deleteStream", &[Amf::Null, Amf::Number(f64::from(publisher.message_stream))]);
+    publisher.wait_delivered();
+    publisher.reset();
+    livetape.signal(Signal::CONT);
+    let recordings = livetape.wait_ready("rude", &FORMATS, 1);
+    assert_recorded(&livetape, &recordings, &clip::larger());
+    for recording in recordings {
+        assert_eq!(recording.text("end_reason"), "unpublish");
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use amf::{Amf, object, string};
 use chunk::{Header, Incoming, Reader};
 
+use crate::deadline::eventually;
 use crate::flv::Tag;
 
 /// Message types.
@@ -303,6 +304,26 @@ impl Publisher {
     pub fn finish(mut self, key: &str) {
         self.unpublish(key);
         self.close();
+    }
+
+    /// Waits until everything sent has reached the server's kernel, read or not.
+    pub fn wait_delivered(&self) {
+        let port = format!(":{:04X} ", self.stream.local_addr().unwrap().port());
+        eventually("everything sent has arrived", || {
+            let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+            // `N: LOCAL REMOTE STATE TX_QUEUE:RX_QUEUE ...`, all hexadecimal.
+            let line = table
+                .lines()
+                .find(|line| line.split_whitespace().nth(1).is_some_and(|a| format!("{a} ").ends_with(&port)));
+            let queue = line.and_then(|line| line.split_whitespace().nth(4)?.split(':').next()).unwrap_or_default();
+            if queue == "00000000" { Ok(()) } else { Err(format!("{queue} bytes have not")) }
+        });
+    }
+
+    /// Closes the socket though something was not read: the connection is reset.
+    pub fn reset(self) {
+        // Nothing but the close is needed: what the server said last has not been read.
+        drop(self.stream);
     }
 
     /// Closes the socket without a word of RTMP.

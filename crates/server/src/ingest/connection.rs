@@ -84,7 +84,13 @@ impl Connection {
         let mut input = BytesMut::with_capacity(READ_BYTES);
         let mut stopping = false;
         let mut send_deadline = None;
+        // The peer takes nothing more. What it sent before it went may still wait to be read, its
+        // goodbye among it: an encoder that closes without reading our last words resets the connection.
+        let mut deaf = false;
         while !self.closed {
+            if deaf {
+                self.out.clear();
+            }
             let now = self.context.clock.now();
             for publication in self.publications.values_mut() {
                 publication.dispatch(now);
@@ -117,9 +123,13 @@ impl Connection {
                     self.session.handle_input(&input, now);
                     input.clear();
                 }
-                Event::Read(Err(problem)) | Event::Sent(Err(problem)) => {
+                Event::Read(Err(problem)) => {
                     debug!(remote = %self.remote, "the connection broke: {problem}");
                     self.session.handle_eof(now);
+                }
+                Event::Sent(Err(problem)) => {
+                    debug!(remote = %self.remote, "the peer takes nothing more: {problem}");
+                    deaf = true;
                 }
                 Event::Sent(Ok(_)) => send_deadline = None,
                 Event::SendTimeout => {
@@ -146,7 +156,7 @@ impl Connection {
             self.drain().await;
             self.count();
         }
-        if !self.out.is_empty() {
+        if !self.out.is_empty() && !deaf {
             let _ = tokio::time::timeout(FAREWELL_TIMEOUT, writer.write_all_buf(&mut self.out)).await;
         }
         let _ = tokio::time::timeout(FAREWELL_TIMEOUT, writer.shutdown()).await;
