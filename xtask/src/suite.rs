@@ -12,14 +12,14 @@ use crate::setup;
 pub(crate) fn test() -> Outcome {
     step("tools", setup::for_tests)?;
     step("format", || run(&mut cargo("fmt --all -- --check")))?;
-    step("build", || run(&mut cargo("build --package livetape-server")))?;
     step("lint", || run(&mut cargo("clippy --quiet --workspace --all-targets -- --deny warnings")))?;
     step("documentation", || {
         // Links to private items lead somewhere here: they are documented too.
         let flags = "--deny warnings --allow rustdoc::private_intra_doc_links";
         run(cargo("doc --quiet --workspace --no-deps --document-private-items").env("RUSTDOCFLAGS", flags))
     })?;
-    step("compile the tests", || run(&mut cargo("nextest run --workspace --no-run --cargo-quiet")))?;
+    // The program is built with them: its package has tests that run it.
+    step("compile the program and the tests", || run(&mut cargo("nextest run --workspace --no-run --cargo-quiet")))?;
     run(&mut cargo("nextest run --workspace --no-fail-fast"))
 }
 
