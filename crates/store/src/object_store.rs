@@ -16,7 +16,7 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 pub struct PutFile {
     /// Where it shall be in the store.
     pub key: ObjectKey,
-    /// Where it is on the disk. It never changes again.
+    /// Where it is on the disk. Its contents are durable, and never change again.
     pub path: PathBuf,
     /// What it is.
     pub content_type: ContentType,

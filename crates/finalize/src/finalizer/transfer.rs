@@ -18,7 +18,7 @@ use crate::evict::{evict, set_aside};
 
 /// Files that one call to the store is given at most: a segment every six seconds for a week is a
 /// hundred thousand.
-const BATCH_FILES: usize = 512;
+const BATCH_FILES: usize = 4096;
 /// Why a recording ended whose writing failed: as [`livetape_record::CutReason::DiskTrouble`] has it.
 const BROKEN: &str = livetape_record::CutReason::DiskTrouble.name();
 
