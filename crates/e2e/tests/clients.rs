@@ -75,7 +75,7 @@ fn several_clients_at_once_are_kept_apart() {
     let livetape = Livetape::start(&Settings::new());
     let clips = [clip::plain(), clip::b_frames(), clip::mp3(), place::sample()];
     let pushes: Vec<_> = (0..8)
-        .map(|n| ffmpeg::push(Version::ALL[n % 2], &clips[n % 4], &livetape.url(&format!("s{n}")), Pace::Full))
+        .map(|n| ffmpeg::push(Version::ALL[n % 2], &clips[n % 4], &livetape.url(&format!("s{n}")), Pace::Fast))
         .collect();
     for push in pushes {
         push.succeed(std::time::Duration::from_secs(60));
