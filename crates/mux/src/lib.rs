@@ -21,6 +21,11 @@ use std::time::Duration;
 
 use livetape_media::{AudioFormat, Codec, Format, Frame, MediaTime, Metadata, Track, VideoFormat, WallTime};
 
+/// Sound that begins up to this much before the first picture is recorded, but playing, and the
+/// recording's length, count from the picture; decoders use it to start up. Sound that begins
+/// earlier counts from where it begins.
+pub(crate) const PRE_ROLL: MediaTime = MediaTime::from_millis(1_000);
+
 /// What a recording starts with.
 #[derive(Clone, Debug)]
 pub struct Begin {

@@ -8,6 +8,7 @@ use livetape_media::{MediaTime, TrackKind, WallTime};
 use super::init::origin;
 use super::tables::{size_hint, stbl};
 use super::{BoxWriter, TrackEntry, TrackIndex};
+use crate::PRE_ROLL;
 
 /// The type of the box that holds the session's time of decoding time 0.
 pub(super) const ORIGIN_UUID: [u8; 16] =
@@ -17,9 +18,6 @@ pub(super) const ORIGIN_UUID: [u8; 16] =
 const TIMESCALE: u32 = 90_000;
 /// From 1904-01-01, where the format's calendar begins, to 1970-01-01.
 const EPOCH_1904_SECONDS: i64 = 2_082_844_800;
-/// Sound that begins up to this much before the first picture is kept, but playing begins with the
-/// picture; decoders use it to start up. Sound that begins earlier is played, before the picture.
-const PRE_ROLL: MediaTime = MediaTime::from_millis(1000);
 
 /// When a finished file plays what.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -4,7 +4,7 @@ use livetape_flv::tag::{PREVIOUS_SIZE_BYTES, TAG_HEADER_BYTES};
 use livetape_media::{CodecConfig, MediaTime, TrackKind};
 
 use crate::rate::RateMeter;
-use crate::{AudioSummary, Summary, VideoSummary};
+use crate::{AudioSummary, PRE_ROLL, Summary, VideoSummary};
 
 /// A last frame does not last longer than this because of a pause before it.
 const LONGEST_STEP_MS: i64 = 1_000;
@@ -142,11 +142,16 @@ impl Ledger {
         video.max(audio).unwrap_or_default()
     }
 
-    /// How long the recording lasts: from the first picture, or the first sound where there is none, to the end.
+    /// How long the recording lasts: from the first picture to the end; from the first sound where that comes
+    /// long before it, or alone.
     pub(super) fn duration(&self, next_ms: Option<i64>) -> MediaTime {
-        let first = |track: &Option<TrackLedger>| track.as_ref().and_then(|track| track.first_shown_ms);
-        let begin = first(&self.video).or_else(|| first(&self.audio));
-        self.end(next_ms) - MediaTime::from_millis(begin.unwrap_or(0))
+        let first = |track: &Option<TrackLedger>| Some(MediaTime::from_millis(track.as_ref()?.first_shown_ms?));
+        let begin = match (first(&self.video), first(&self.audio)) {
+            (Some(picture), Some(sound)) if picture - sound > PRE_ROLL => sound,
+            (Some(first), _) | (None, Some(first)) => first,
+            (None, None) => MediaTime::ZERO,
+        };
+        self.end(next_ms) - begin
     }
 
     /// Frames a second: measured, else declared, else 0.
