@@ -11,7 +11,7 @@
 //! before. A recording that is shorter than the configured minimum is kept here: it did not end by
 //! itself, and what arrived before a crash is not thrown away.
 
-use livetape_catalog::{AudioFacts, Catalog, Change, Facts, RecordingRow, VideoFacts};
+use livetape_catalog::{Catalog, Change, RecordingRow};
 use livetape_disk::{DiskError, Spool};
 use livetape_media::WallTime;
 use livetape_mux::{Salvage, SalvageError, Summary, salvage};
@@ -70,7 +70,7 @@ pub(crate) fn complete(
                 id: row.id,
                 ended_at,
                 reason: reason.to_owned(),
-                facts: facts(&summary),
+                facts: crate::facts(&summary),
                 recovered: true,
             })?;
             info!(
@@ -124,24 +124,4 @@ fn passes(error: &std::io::Error) -> bool {
     use std::io::ErrorKind as Kind;
     let descriptors = matches!(error.raw_os_error(), Some(23 | 24));
     descriptors || matches!(error.kind(), Kind::OutOfMemory | Kind::Interrupted | Kind::ResourceBusy)
-}
-
-fn facts(summary: &Summary) -> Facts {
-    Facts {
-        size_bytes: summary.size_bytes,
-        duration: summary.duration,
-        video: summary.video.as_ref().map(|video| VideoFacts {
-            codec: video.codec.name().to_owned(),
-            width: video.format.width,
-            height: video.format.height,
-            frame_rate: Some(video.frame_rate),
-            frames: video.frames,
-        }),
-        audio: summary.audio.as_ref().map(|audio| AudioFacts {
-            codec: audio.codec.name().to_owned(),
-            sample_rate: audio.format.output_sample_rate,
-            channels: audio.format.channels,
-            frames: audio.frames,
-        }),
-    }
 }

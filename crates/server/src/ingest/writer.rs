@@ -8,10 +8,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use livetape_catalog::{AudioFacts, Catalog, CatalogError, Change, Facts, NewRecording, VideoFacts};
+use livetape_catalog::{AudioFacts, Catalog, CatalogError, Change, NewRecording, VideoFacts};
 use livetape_disk::{DiskError, Spool, SpoolWriter};
+use livetape_finalize::facts;
 use livetape_media::{Track, WallTime, Warning};
-use livetape_mux::{Op, Summary};
+use livetape_mux::Op;
 use livetape_record::{Effect, Opening, RecordingId, SessionId};
 use tracing::{debug, error, info, warn};
 
@@ -278,27 +279,6 @@ fn new_recording(opening: &Opening) -> NewRecording {
                 channels: format.channels,
                 frames: 0,
             })
-        }),
-    }
-}
-
-/// What the catalog keeps of a finished recording.
-fn facts(summary: &Summary) -> Facts {
-    Facts {
-        size_bytes: summary.size_bytes,
-        duration: summary.duration,
-        video: summary.video.as_ref().map(|video| VideoFacts {
-            codec: video.codec.name().to_owned(),
-            width: video.format.width,
-            height: video.format.height,
-            frame_rate: Some(video.frame_rate),
-            frames: video.frames,
-        }),
-        audio: summary.audio.as_ref().map(|audio| AudioFacts {
-            codec: audio.codec.name().to_owned(),
-            sample_rate: audio.format.output_sample_rate,
-            channels: audio.format.channels,
-            frames: audio.frames,
         }),
     }
 }
