@@ -36,9 +36,11 @@ fn copy(livetape: &Livetape, format: &str, to: &Path) -> std::path::PathBuf {
 fn a_copy_taken_at_any_moment_decodes_without_a_word() {
     let livetape = Livetape::start(&Settings::new().set("record.segment_duration", "\"2s\""));
     let push = ffmpeg::push(Version::Debian, &place::sample(), &livetape.url("growing"), Pace::Loop);
-    let mut before = [0; 2];
+    let mut before = [0usize; 2];
     for (round, seconds) in [2.5, 4.7, 6.3].into_iter().enumerate() {
-        livetape.wait_live("growing", seconds);
+        // A segment beyond what the last copy held, however long looking at that took.
+        let held = before[1] as f64 / 30.0;
+        livetape.wait_live("growing", f64::max(seconds, held + 2.6));
         for (format, before) in ["mp4", "hls"].into_iter().zip(&mut before) {
             let main = copy(&livetape, format, &livetape.scratch().join(format!("{format}-{round}")));
             ffmpeg::assert_decodes_silently(&main);
