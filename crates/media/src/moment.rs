@@ -132,7 +132,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ticks_round_trip(ticks in -1_000_000_000_000i64..1_000_000_000_000, scale in 1u32..200_000) {
+        fn ticks_round_trip(ticks in -1_000_000_000_000i64..1_000_000_000_000, scale in 1_000u32..200_000) {
+            // So many ticks of less than 110 to the second are more than 292 years, where time saturates.
             prop_assert_eq!(MediaTime::from_ticks(ticks, scale).to_ticks(scale), ticks);
         }
 
