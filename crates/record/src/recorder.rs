@@ -79,6 +79,10 @@ impl Tracks {
         }
     }
 
+    fn list(&self) -> Vec<Track> {
+        self.video.iter().chain(&self.audio).cloned().collect()
+    }
+
     fn slot(&mut self, kind: TrackKind) -> &mut Option<Track> {
         match kind {
             TrackKind::Video => &mut self.video,
@@ -290,7 +294,7 @@ impl Recorder {
         let tracks = cut.tracks(&self.tracks, &open.tracks);
         let stays = matches!(cut.reason, CutReason::CodecChanged | CutReason::TrackAdded | CutReason::TimestampJump);
         let went_on = stays && {
-            let list: Vec<Track> = tracks.video.iter().chain(&tracks.audio).cloned().collect();
+            let list = tracks.list();
             open.muxer.discontinuity(&list, cut.pts, cut.wall, &mut self.ops).is_ok()
         };
         if went_on {
@@ -316,7 +320,7 @@ impl Recorder {
         self.report_skipped(effects);
         self.sequence += 1;
         let id = RecordingId { session: self.session, format: self.policy.format, sequence: self.sequence };
-        let list: Vec<Track> = tracks.video.iter().chain(&tracks.audio).cloned().collect();
+        let list = tracks.list();
         let key = self.policy.names.key(&NameFields {
             stream: &self.stream,
             session: self.session,
