@@ -1,5 +1,6 @@
-//! From durable files to objects, rows and events.
+//! From a recorder's effects to files and rows, and on to objects and events.
 //!
+//! - [`Writer`] carries out what a recorder wants done, on the disk and in the catalog.
 //! - [`Finalizer`] puts finished recordings into the store and takes them out of the spool.
 //! - [`Announcer`] delivers the events the catalog owes, to every [`sink::EventSink`] in order.
 //! - [`recover()`] brings what a crash left back onto that path, before anything else begins.
@@ -21,6 +22,7 @@ pub mod schedule;
 pub mod signature;
 pub mod sink;
 pub mod webhook;
+mod writer;
 
 pub use announce::{Announcer, Endpoint};
 pub use counters::{Counters, Snapshot};
@@ -29,3 +31,4 @@ pub use error::{FinalizeError, Trouble};
 pub use facts::facts;
 pub use finalizer::{Finalizer, FinalizerOptions, Parts};
 pub use recover::{Recovered, recover};
+pub use writer::{Destination, Refusal, Report, Writer};

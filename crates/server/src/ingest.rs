@@ -10,7 +10,6 @@ mod connection;
 mod lane;
 mod publication;
 mod query;
-mod writer;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use livetape_catalog::{Applied, Catalog, CatalogError, Change};
+use livetape_finalize::Destination;
 use livetape_media::{Now, WallTime};
 use livetape_record::Policy;
 use livetape_rtmp::Limits;
@@ -27,7 +27,6 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 pub use crate::config::OnConflict;
-pub use writer::Destination;
 
 use crate::live::Live;
 use crate::metrics;

@@ -19,7 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use livetape_finalize::{Announcer, Counters, Finalizer, FinalizerOptions, Parts, recover, system_clock};
+use livetape_finalize::{
+    Announcer, Counters, Destination, Finalizer, FinalizerOptions, Parts, Refusal, Report, recover, system_clock,
+};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +31,7 @@ use tracing::{info, warn};
 use crate::config::{Config, LogFormat};
 use crate::demo::{self, Demo};
 use crate::http::{self, Access, Api, EventTail};
-use crate::ingest::{self, Clock, Context, Destination};
+use crate::ingest::{self, Clock, Context};
 use crate::live::Live;
 use crate::metrics;
 use crate::signals::{self, Signals};
@@ -257,7 +259,7 @@ fn context(
     draining: CancellationToken,
 ) -> Context {
     let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let (finished, broken) = (finalizer.clone(), finalizer.clone());
+    let finalizer = finalizer.clone();
     Context {
         limits: config.rtmp.limits(),
         max_connections: number(config.rtmp.max_connections),
@@ -270,13 +272,29 @@ fn context(
             spool: opened.spool.clone(),
             sync_interval: config.record.sync_interval.duration(),
             min_free_bytes: config.record.min_free.bytes(),
-            finished: Box::new(move |id| finished.recording_finished(id)),
-            broken: Box::new(move |id| broken.recording_broken(id)),
+            told: Box::new(move |report| told(&finalizer, report)),
         }),
         live: live.clone(),
         clock: Clock::default(),
         draining,
         tasks: TaskTracker::new(),
+    }
+}
+
+/// Passes on what a writer says.
+fn told(finalizer: &Finalizer, report: Report) {
+    match report {
+        Report::Opened { id, reason } => metrics::recording_opened(id.format, reason),
+        Report::Finished { id, reason, index_at_end, repaired_frames } => {
+            metrics::recording_finished(id.format, reason, index_at_end);
+            metrics::frames_repaired("container_time", repaired_frames);
+            finalizer.recording_finished(id);
+        }
+        Report::Broken { id } => finalizer.recording_broken(id),
+        Report::Discarded { id } => metrics::recording_discarded(id.format),
+        Report::Refused { why: Refusal::DiskLow, .. } => metrics::recording_refused("disk_low"),
+        Report::Refused { why: Refusal::DiskTrouble, .. } => metrics::recording_refused("disk_trouble"),
+        Report::Warned { kind } => metrics::warned(kind),
     }
 }
 

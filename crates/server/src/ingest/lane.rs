@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use livetape_media::{Item, Now, WallTime};
+use livetape_finalize::{Destination, Report, Writer};
+use livetape_media::{Item, Now};
 use livetape_mux::Op;
 use livetape_record::{Effect, Policy, Recorder, RecordingId, SessionId, StreamPath};
 use tokio::task::JoinHandle;
 use tracing::error;
 
-use super::writer::{Destination, Writer};
 use crate::live::LiveSession;
 use crate::metrics;
 
@@ -94,7 +94,7 @@ impl Lane {
     }
 
     /// Begins to write what has gathered, unless a batch is on its way.
-    pub(super) fn dispatch(&mut self, wall: WallTime) {
+    pub(super) fn dispatch(&mut self, now: Now) {
         if self.effects.is_empty() || self.batch.is_some() {
             return;
         }
@@ -104,7 +104,7 @@ impl Lane {
         let bytes = std::mem::take(&mut self.queued_bytes);
         let task = tokio::task::spawn_blocking(move || {
             let started = Instant::now();
-            let failed = writer.perform(effects, wall);
+            let failed = writer.perform(effects, now);
             Written { writer, failed, took: started.elapsed() }
         });
         let skipped = self.recorder.skipped_frames();
@@ -112,8 +112,8 @@ impl Lane {
             metrics::frames_dropped("no_key_frame", skipped - self.skipped);
             self.skipped = skipped;
         }
-        let (now, before) = (self.recorder.progress(), self.sent);
-        self.sent = now.map_or((None, Duration::ZERO), |(id, progress)| (Some(id), progress.duration));
+        let (come, before) = (self.recorder.progress(), self.sent);
+        self.sent = come.map_or((None, Duration::ZERO), |(id, progress)| (Some(id), progress.duration));
         let media = if self.sent.0 == before.0 { self.sent.1.saturating_sub(before.1) } else { self.sent.1 };
         self.batch = Some(Batch { task, bytes, media });
     }
@@ -137,7 +137,7 @@ impl Lane {
                 error!(session = %self.live.id, format = %self.recorder.format(), "a writer died: {problem}");
                 metrics::task_panicked("writer");
                 if let Some((id, _)) = self.recorder.progress() {
-                    (self.to.broken)(id);
+                    (self.to.told)(Report::Broken { id });
                 }
                 self.abandon();
             }

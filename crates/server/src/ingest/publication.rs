@@ -7,11 +7,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use livetape_catalog::Change;
+use livetape_finalize::Writer;
 use livetape_media::{EndReason, Item, JumpDirection, MediaTime, Now, Track, TrackKind, Warning, WarningKind};
 use tracing::{error, info};
 
 use super::lane::Lane;
-use super::writer::Writer;
 use super::{Clock, Context};
 use crate::live::{LiveSession, Place};
 use crate::metrics;
@@ -82,7 +82,7 @@ impl Publication {
         let session = self.place.session();
         self.received.report(session);
         for lane in &mut self.lanes {
-            lane.dispatch(now.wall);
+            lane.dispatch(now);
         }
     }
 

@@ -1,22 +1,21 @@
-//! Carrying out the effects of one recorder, in order, on a blocking thread.
+//! Carrying out the effects of one recorder, in order. Blocks.
 //!
 //! Procedure *Open*: the free space is looked at; the row is durable; the directory is created.
 //! Procedure *Finish*: the operations of the muxer's end are performed (they sync and rename); the
-//! row becomes `finished`; the finaliser is told. A recording whose writing failed takes no further
-//! operation and is handed over to be salvaged; its recorder opens another.
+//! row becomes `finished`; the [`Destination`]'s owner is told. A recording whose writing failed takes
+//! no further operation and is handed over to be salvaged; its recorder opens another.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use livetape_catalog::{AudioFacts, Catalog, CatalogError, Change, NewRecording, VideoFacts};
 use livetape_disk::{DiskError, Spool, SpoolWriter};
-use livetape_finalize::facts;
-use livetape_media::{Track, WallTime, Warning};
+use livetape_media::{Format, Now, Track, WallTime, Warning, WarningKind};
 use livetape_mux::Op;
 use livetape_record::{Effect, Opening, RecordingId, SessionId};
 use tracing::{debug, error, info, warn};
 
-use crate::metrics;
+use crate::facts;
 
 /// What writers of all recorders share.
 pub struct Destination {
@@ -28,14 +27,68 @@ pub struct Destination {
     pub sync_interval: Duration,
     /// Free space below which no recording begins.
     pub min_free_bytes: u64,
-    /// Told of every recording that will never change again on disk.
-    pub finished: Box<dyn Fn(RecordingId) + Send + Sync>,
-    /// Told of every recording whose writing failed; what its files hold is to be salvaged.
-    pub broken: Box<dyn Fn(RecordingId) + Send + Sync>,
+    /// Told of what happens, on the thread that writes.
+    pub told: Box<dyn Fn(Report) + Send + Sync>,
+}
+
+/// Something that happened while effects were carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// A recording's row and directory are there.
+    Opened {
+        /// Which.
+        id: RecordingId,
+        /// Why it began: [`livetape_record::StartReason::name`].
+        reason: &'static str,
+    },
+    /// A recording will never change again on disk; its row is `finished`. For
+    /// [`crate::Finalizer::recording_finished`].
+    Finished {
+        /// Which.
+        id: RecordingId,
+        /// Why it ended: [`livetape_record::StopReason::name`].
+        reason: &'static str,
+        /// MP4: the index did not fit at the head.
+        index_at_end: bool,
+        /// Frames whose times had to be moved to fit the container.
+        repaired_frames: u64,
+    },
+    /// A recording's writing failed; what its files hold is to be salvaged. For
+    /// [`crate::Finalizer::recording_broken`].
+    Broken {
+        /// Which.
+        id: RecordingId,
+    },
+    /// A recording was shorter than it may be, and is gone.
+    Discarded {
+        /// Which.
+        id: RecordingId,
+    },
+    /// A recording did not begin, or did not go on.
+    Refused {
+        /// Its format.
+        format: Format,
+        /// Why.
+        why: Refusal,
+    },
+    /// A warning was given.
+    Warned {
+        /// Of what.
+        kind: WarningKind,
+    },
+}
+
+/// Why a recording does not begin or go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is less free space than [`Destination::min_free_bytes`].
+    DiskLow,
+    /// The disk or the index failed.
+    DiskTrouble,
 }
 
 /// Carries out the effects of one recorder.
-pub(super) struct Writer {
+pub struct Writer {
     to: Arc<Destination>,
     session: SessionId,
     open: Option<Recording>,
@@ -47,12 +100,13 @@ struct Recording {
     id: RecordingId,
     /// `None` once writing has failed.
     files: Option<SpoolWriter>,
-    synced: Instant,
+    /// When its growing files were last synced, on the clock of [`Now::mono`].
+    synced: Duration,
 }
 
 /// Why a recording cannot be written.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum WriteError {
+enum WriteError {
     /// The disk failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -71,13 +125,13 @@ pub(super) enum WriteError {
 
 impl Writer {
     /// A writer for one recorder of `session`.
-    pub(super) fn new(to: Arc<Destination>, session: SessionId) -> Self {
+    pub fn new(to: Arc<Destination>, session: SessionId) -> Self {
         Self { to, session, open: None, low_space: false }
     }
 
-    /// Carries out `effects` and returns the recordings that can no longer be written. `wall` is
-    /// the time for what happens in between.
-    pub(super) fn perform(&mut self, effects: Vec<Effect>, wall: WallTime) -> Vec<RecordingId> {
+    /// Carries out `effects` and returns the recordings that can no longer be written. `now` is the
+    /// time of all that happens in between.
+    pub fn perform(&mut self, effects: Vec<Effect>, now: Now) -> Vec<RecordingId> {
         let mut failed = Vec::new();
         let mut ops: Vec<Op> = Vec::new();
         for effect in effects {
@@ -85,16 +139,16 @@ impl Writer {
                 Effect::Op(op) => ops.push(op),
                 other => {
                     failed.extend(self.write(&mut ops));
-                    failed.extend(self.effect(other, wall));
+                    failed.extend(self.effect(other, now));
                 }
             }
         }
         failed.extend(self.write(&mut ops));
-        failed.extend(self.sync());
+        failed.extend(self.sync(now));
         failed
     }
 
-    fn effect(&mut self, effect: Effect, wall: WallTime) -> Option<RecordingId> {
+    fn effect(&mut self, effect: Effect, now: Now) -> Option<RecordingId> {
         match effect {
             Effect::Op(_) => None,
             Effect::Open(opening) => {
@@ -105,7 +159,7 @@ impl Writer {
                 }
                 let files = result.ok();
                 let failed = files.is_none().then_some(id);
-                self.open = Some(Recording { id, files, synced: Instant::now() });
+                self.open = Some(Recording { id, files, synced: now.mono });
                 failed
             }
             Effect::Close(closing) => {
@@ -121,21 +175,18 @@ impl Writer {
                 };
                 match self.to.catalog.apply(change) {
                     Ok(_) => {
-                        metrics::recording_finished(
-                            closing.id.format,
-                            closing.reason.name(),
-                            closing.summary.index_at_end,
-                        );
-                        if closing.summary.repaired_frames > 0 {
-                            metrics::frames_repaired("container_time", closing.summary.repaired_frames);
-                        }
                         info!(recording = %closing.id, reason = closing.reason.name(), size_bytes = closing.summary.size_bytes,
                             duration_ms = u64::try_from(closing.summary.duration.as_millis()).unwrap_or(u64::MAX), "recording finished");
-                        (self.to.finished)(closing.id);
+                        self.tell(Report::Finished {
+                            id: closing.id,
+                            reason: closing.reason.name(),
+                            index_at_end: closing.summary.index_at_end,
+                            repaired_frames: closing.summary.repaired_frames,
+                        });
                     }
                     Err(problem) => {
                         self.report(closing.id, &problem.into());
-                        (self.to.broken)(closing.id);
+                        self.tell(Report::Broken { id: closing.id });
                     }
                 }
                 None
@@ -151,7 +202,7 @@ impl Writer {
                     });
                     match result {
                         Ok(()) => {
-                            metrics::recording_discarded(discarding.id.format);
+                            self.tell(Report::Discarded { id: discarding.id });
                             info!(recording = %discarding.id, "recording discarded: shorter than record.min_duration");
                         }
                         Err(problem) => self.report(discarding.id, &problem),
@@ -167,7 +218,7 @@ impl Writer {
             }
             Effect::Warn(warning) => {
                 let recording = self.open.as_ref().filter(|open| open.files.is_some()).map(|open| open.id);
-                self.warn(&warning, recording, wall);
+                self.warn(&warning, recording, now.wall);
                 None
             }
         }
@@ -183,10 +234,10 @@ impl Writer {
         self.to.catalog.apply(Change::RecordingOpened(new_recording(opening)))?;
         let created = self.to.spool.create_recording(&opening.id.to_string());
         if created.is_err() {
-            (self.to.broken)(opening.id);
+            self.tell(Report::Broken { id: opening.id });
         }
         let files = created?;
-        metrics::recording_opened(opening.format, opening.reason.name());
+        self.tell(Report::Opened { id: opening.id, reason: opening.reason.name() });
         info!(recording = %opening.id, stream = %opening.stream, key = opening.key, reason = opening.reason.name(),
             "recording opened");
         Ok(files)
@@ -204,12 +255,12 @@ impl Writer {
     }
 
     /// Syncs the open recording when it is time.
-    fn sync(&mut self) -> Option<RecordingId> {
+    fn sync(&mut self, now: Now) -> Option<RecordingId> {
         let recording = self.open.as_mut()?;
-        if recording.synced.elapsed() < self.to.sync_interval {
+        if now.mono.saturating_sub(recording.synced) < self.to.sync_interval {
             return None;
         }
-        recording.synced = Instant::now();
+        recording.synced = now.mono;
         let problem = recording.files.as_mut()?.sync_growing().err()?;
         self.fail(&problem.into())
     }
@@ -219,25 +270,29 @@ impl Writer {
         recording.files = None;
         let id = recording.id;
         self.report(id, problem);
-        (self.to.broken)(id);
+        self.tell(Report::Broken { id });
         Some(id)
+    }
+
+    fn tell(&self, report: Report) {
+        (self.to.told)(report);
     }
 
     fn report(&mut self, id: RecordingId, problem: &WriteError) {
         if let WriteError::LowSpace { .. } = problem {
-            metrics::recording_refused("disk_low");
+            self.tell(Report::Refused { format: id.format, why: Refusal::DiskLow });
             if !std::mem::replace(&mut self.low_space, true) {
                 error!(session = %self.session, format = %id.format, "no recording begins: {problem}");
             }
         } else {
-            metrics::recording_refused("disk_trouble");
+            self.tell(Report::Refused { format: id.format, why: Refusal::DiskTrouble });
             error!(recording = %id, "writing failed, the recording ends here and another begins at the next key frame: {problem}");
         }
     }
 
     /// Records a warning of the session, about one recording or all.
-    pub(super) fn warn(&self, warning: &Warning, recording: Option<RecordingId>, at: WallTime) {
-        metrics::warned(warning.kind);
+    pub fn warn(&self, warning: &Warning, recording: Option<RecordingId>, at: WallTime) {
+        self.tell(Report::Warned { kind: warning.kind });
         warn!(session = %self.session, kind = warning.kind.name(), "{}", warning.detail);
         let change = Change::Warning {
             session: self.session,
