@@ -36,8 +36,8 @@ fn read_some(file: &dyn DiskFile, offset: u64, buffer: &mut [u8]) -> io::Result<
     }
 }
 
-/// Fills `buffer` from `offset` on.
-pub(crate) fn read_exact(file: &dyn DiskFile, mut offset: u64, mut buffer: &mut [u8]) -> io::Result<()> {
+/// Fills `buffer` from `offset` on; [`io::ErrorKind::UnexpectedEof`] when the file ends before.
+pub fn read_exact(file: &dyn DiskFile, mut offset: u64, mut buffer: &mut [u8]) -> io::Result<()> {
     while !buffer.is_empty() {
         let taken = read_some(file, offset, buffer)?;
         if taken == 0 {
@@ -51,8 +51,8 @@ pub(crate) fn read_exact(file: &dyn DiskFile, mut offset: u64, mut buffer: &mut 
 }
 
 /// Writes all `slices` from `offset` on, however few bytes each write takes, and says how many
-/// bytes that were.
-pub(crate) fn write_all(file: &dyn DiskFile, offset: u64, mut slices: &mut [IoSlice<'_>]) -> io::Result<u64> {
+/// bytes that were. After an error it is not known how many of them were written.
+pub fn write_all(file: &dyn DiskFile, offset: u64, mut slices: &mut [IoSlice<'_>]) -> io::Result<u64> {
     let mut written = 0u64;
     // Empty slices first: a write of nothing but them would look like a full disk.
     IoSlice::advance_slices(&mut slices, 0);

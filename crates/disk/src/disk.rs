@@ -88,6 +88,18 @@ pub struct Stat {
     pub kind: EntryKind,
     /// Its length in bytes, of a file.
     pub size_bytes: u64,
+    /// Which one it is.
+    pub identity: Identity,
+}
+
+/// Which file or directory it is, whatever its name: two paths with equal identities are names of
+/// one file. Equal for as long as the file is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The filesystem it is on.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
 }
 
 /// A name in a directory.

@@ -23,8 +23,8 @@ mod lock;
 mod real;
 mod spool;
 
-pub use copy::copy_new;
-pub use disk::{Disk, DiskFile, Entry, EntryKind, LockAttempt, Space, Stat};
+pub use copy::{copy_new, read_exact, write_all};
+pub use disk::{Disk, DiskFile, Entry, EntryKind, Identity, LockAttempt, Space, Stat};
 pub use error::DiskError;
 pub use lock::{LockGuard, lock};
 pub use real::RealDisk;

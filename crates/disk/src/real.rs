@@ -2,14 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, IoSlice, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FallocateFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::disk::MAX_SLICES;
-use crate::{Disk, DiskFile, Entry, EntryKind, LockAttempt, Space, Stat};
+use crate::{Disk, DiskFile, Entry, EntryKind, Identity, LockAttempt, Space, Stat};
 
 /// The operating system's disk.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +43,11 @@ impl Disk for RealDisk {
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
         match fs::symlink_metadata(path) {
-            Ok(metadata) => Ok(Some(Stat { kind: kind(metadata.file_type()), size_bytes: metadata.len() })),
+            Ok(metadata) => Ok(Some(Stat {
+                kind: kind(metadata.file_type()),
+                size_bytes: metadata.len(),
+                identity: Identity { device: metadata.dev(), inode: metadata.ino() },
+            })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

@@ -49,6 +49,10 @@ fn a_link_is_another_name_and_never_replaces() {
     let path = |name: &str| directory.path().join(name);
     fs::write(path("a"), "a").unwrap();
     RealDisk.hard_link(&path("a"), &path("b")).unwrap();
+    let identity = |name: &str| RealDisk.stat(&path(name)).unwrap().unwrap().identity;
+    assert_eq!(identity("a"), identity("b"));
+    fs::copy(path("a"), path("copy")).unwrap();
+    assert_ne!(identity("a"), identity("copy"));
     RealDisk.unlink(&path("a")).unwrap();
     assert_eq!(fs::read(path("b")).unwrap(), b"a");
     fs::write(path("c"), "c").unwrap();
