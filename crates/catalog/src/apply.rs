@@ -33,10 +33,10 @@ impl Work<'_> {
             Change::SessionStarted(session) => self.session_started(session),
             Change::SessionEnded { id, at, reason } => self.session_ended(id, *at, reason),
             Change::RecordingOpened(recording) => self.recording_opened(recording),
-            Change::RecordingFinished { id, ended_at, reason, facts, recovered } => {
-                self.recording_finished(id, *ended_at, reason, facts, *recovered)
+            Change::RecordingFinished { id, ended_at, reason, facts, recovered, lost } => {
+                self.recording_finished(id, *ended_at, reason, facts, *recovered, *lost)
             }
-            Change::RecordingDiscarded { id, at, reason } => self.recording_discarded(id, *at, reason),
+            Change::RecordingDiscarded { id, at, reason, lost } => self.recording_discarded(id, *at, reason, *lost),
             Change::UploadStarted { id } => self.upload_started(id),
             Change::RecordingReady { id, at, size_bytes } => self.recording_ready(id, *at, *size_bytes),
             Change::RecordingFailed { id, at, error } => self.recording_failed(id, *at, error),

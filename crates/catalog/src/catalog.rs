@@ -1,5 +1,6 @@
 //! The catalog itself: opening it, and handing changes to its writer.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -15,13 +16,29 @@ use crate::{Applied, CatalogError, Change, EndpointId, apply};
 /// means a disk that hardly moves.
 const QUEUE: usize = 4096;
 
+/// Asked right before each commit of the writer whether it may happen.
+pub type Gate = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// What a catalog is opened with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// The address the API is reached at from outside: `https://tape.example.com`.
     pub public_base: String,
     /// Names of the webhook endpoints that get events.
     pub endpoints: Vec<EndpointId>,
+    /// When it says no, the commit is taken back and its changes fail ([`CatalogError::Stopped`]): for
+    /// tests that stop the world between two commits. Called from the writer's thread.
+    pub gate: Option<Gate>,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("public_base", &self.public_base)
+            .field("endpoints", &self.endpoints)
+            .field("gate", &self.gate.is_some())
+            .finish()
+    }
 }
 
 /// How the writer has done since the catalog was opened.
@@ -75,6 +92,7 @@ impl Catalog {
             node: Arc::clone(&node),
             public_base: Arc::clone(&public_base),
             board: Arc::clone(&board),
+            gate: options.gate,
         };
         let thread = std::thread::Builder::new()
             .name("catalog".to_owned())

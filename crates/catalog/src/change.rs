@@ -1,6 +1,8 @@
 //! What callers may change.
 
-use livetape_media::WallTime;
+use std::time::Duration;
+
+use livetape_media::{MediaTime, WallTime};
 use livetape_record::{RecordingId, SessionId};
 
 use crate::{AudioFacts, Facts, VideoFacts};
@@ -42,6 +44,9 @@ pub enum Change {
         facts: Facts,
         /// It was completed after a crash.
         recovered: bool,
+        /// Media that arrived directly after what it holds and is in no recording of its format; zero when
+        /// none is known of. Kept to the millisecond.
+        lost: Duration,
     },
     /// A recording was too short, or holds nothing. From `recording` to `discarded`. Event
     /// `recording.discarded`.
@@ -52,6 +57,9 @@ pub enum Change {
         at: WallTime,
         /// Why.
         reason: String,
+        /// Media that arrived and is in no recording of its format, as of one that holds nothing whole
+        /// after a crash; zero when none is known of, and for what is not wanted.
+        lost: Duration,
     },
     /// A recording is on its way to the store. From `finished` to `uploading`.
     UploadStarted {
@@ -181,6 +189,8 @@ pub struct NewRecording {
     pub key: String,
     /// The calendar's time at its start.
     pub started_at: WallTime,
+    /// The moment of its start on its session's timeline. Kept to the millisecond.
+    pub start: MediaTime,
     /// Why it begins: [`livetape_record::StartReason::name`].
     pub start_reason: String,
     /// What is known of its video track; no frames yet.

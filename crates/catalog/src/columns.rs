@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use livetape_media::WallTime;
+use livetape_media::{MediaTime, WallTime};
 use rusqlite::Row;
 use rusqlite::types::Type;
 
@@ -13,7 +13,7 @@ use crate::{AudioFacts, CatalogError, EventRow, RecordingRow, SessionRow, VideoF
 /// What [`recording`] reads, in this order.
 pub(crate) const RECORDING: &str = "id, node, app, stream, state, key, started_ms, ended_ms, start_reason, end_reason, \
      size_bytes, duration_ms, video_codec, video_width, video_height, video_frame_rate, video_frames, audio_codec, \
-     audio_sample_rate, audio_channels, audio_frames, recovered, error, ready_ms, spool_evicted";
+     audio_sample_rate, audio_channels, audio_frames, recovered, error, ready_ms, spool_evicted, start_ms, lost_ms";
 
 /// What [`session`] reads, in this order.
 pub(crate) const SESSION: &str = "id, node, app, stream, query, remote_addr, started_ms, ended_ms, end_reason";
@@ -58,6 +58,8 @@ pub(crate) fn recording(row: &Row<'_>) -> rusqlite::Result<RecordingRow> {
         error: row.get(22)?,
         ready_at: optional_time(row, 23)?,
         spool_evicted: row.get(24)?,
+        start: row.get::<_, Option<i64>>(25)?.map(MediaTime::from_millis),
+        lost: optional_unsigned(row, 26)?.map(Duration::from_millis),
     })
 }
 

@@ -118,6 +118,9 @@ pub enum CatalogError {
     /// A filter that makes no sense.
     #[error("{0}")]
     Filter(String),
+    /// The gate the catalog was opened with let nothing through.
+    #[error("the gate before the commit is closed; nothing was changed")]
+    Stopped,
     /// The writer has stopped.
     #[error("the catalog is closed")]
     Closed,

@@ -12,7 +12,7 @@
 //! - Ids of events are functions of what they tell of: the same after any crash.
 //! - A file that is damaged, of a later version or another program's is refused, and left as it is.
 //!
-//! The schema is in `schema.sql`, with a comment on every column. Rows carry the node they were
+//! The schema is in `schema/N.sql`, a step from each version to the next, with a comment on every column. Rows carry the node they were
 //! made on, for a view over many nodes.
 
 mod apply;
@@ -31,7 +31,7 @@ mod state;
 mod view;
 mod writer;
 
-pub use catalog::{Catalog, Options, WriterStats};
+pub use catalog::{Catalog, Gate, Options, WriterStats};
 pub use change::{Applied, Change, EndpointId, NewRecording, NewSession};
 pub use error::CatalogError;
 pub use event::{AttemptView, DeliveryView, DueDelivery, EventRow};

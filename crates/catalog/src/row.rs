@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use livetape_media::WallTime;
+use livetape_media::{MediaTime, WallTime};
 use livetape_record::{RecordingId, SessionId};
 
 use crate::RecordingState;
@@ -47,6 +47,8 @@ pub struct RecordingRow {
     pub key: String,
     /// The calendar's time at its start.
     pub started_at: WallTime,
+    /// The moment of its start on its session's timeline; unknown of one that schema version 1 took up.
+    pub start: Option<MediaTime>,
     /// The calendar's time at its end, once it has one.
     pub ended_at: Option<WallTime>,
     /// Why it began.
@@ -63,6 +65,9 @@ pub struct RecordingRow {
     pub audio: Option<AudioFacts>,
     /// It was completed after a crash.
     pub recovered: bool,
+    /// Media that arrived directly after what it holds and is in no recording of its format; `None`
+    /// when none is known of.
+    pub lost: Option<Duration>,
     /// Why it failed.
     pub error: Option<String>,
     /// When it was whole in the store.

@@ -53,6 +53,9 @@ pub struct RecordingView {
     pub sequence: u32,
     /// It was completed after a crash.
     pub recovered: bool,
+    /// Media, in milliseconds, that arrived directly after what it holds and is in no recording of its
+    /// format; null when none is known of.
+    pub lost_ms: Option<u64>,
     /// Why it failed.
     pub error: Option<String>,
     /// Bits a second over its whole length.
@@ -63,6 +66,7 @@ impl RecordingView {
     /// What `row` shows; `public_base` is the address the API is reached at from outside.
     pub fn new(row: RecordingRow, public_base: &str) -> Self {
         let duration_ms = row.duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        let lost_ms = row.lost.map(|lost| u64::try_from(lost.as_millis()).unwrap_or(u64::MAX));
         let bit_rate = row
             .size_bytes
             .zip(duration_ms)
@@ -88,6 +92,7 @@ impl RecordingView {
             video: row.video,
             audio: row.audio,
             recovered: row.recovered,
+            lost_ms,
             error: row.error,
             bit_rate,
         }

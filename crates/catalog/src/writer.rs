@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use crate::apply::Work;
 use crate::database::explain;
-use crate::{Applied, CatalogError, Change};
+use crate::{Applied, CatalogError, Change, Gate};
 
 /// The most changes of one transaction.
 const MAX_BATCH: usize = 1024;
@@ -55,6 +55,7 @@ pub(crate) struct Writer {
     pub(crate) node: Arc<str>,
     pub(crate) public_base: Arc<str>,
     pub(crate) board: Arc<Board>,
+    pub(crate) gate: Option<Gate>,
 }
 
 impl Writer {
@@ -134,7 +135,10 @@ impl Writer {
             outcomes.push(outcome);
             Ok(())
         });
-        let committed = performed.and_then(|()| execute("COMMIT", "committing"));
+        let committed = performed.and_then(|()| match &self.gate {
+            Some(gate) if !gate() => Err(CatalogError::Stopped),
+            _ => execute("COMMIT", "committing"),
+        });
         if let Err(error) = committed {
             if !self.connection.is_autocommit()
                 && let Err(second) = execute("ROLLBACK", "taking a transaction back")

@@ -11,6 +11,8 @@
 //! before. A recording that is shorter than the configured minimum is kept here: it did not end by
 //! itself, and what arrived before a crash is not thrown away.
 
+use std::time::Duration;
+
 use livetape_catalog::{Catalog, Change, RecordingRow};
 use livetape_disk::{DiskError, Spool};
 use livetape_media::WallTime;
@@ -72,6 +74,7 @@ pub(crate) fn complete(
                 reason: reason.to_owned(),
                 facts: crate::facts(&summary),
                 recovered: true,
+                lost: Duration::ZERO,
             })?;
             info!(
                 recording = id,
@@ -106,7 +109,8 @@ fn discard(
     row: &RecordingRow,
     reason: &str,
 ) -> Result<Completion, FinalizeError> {
-    catalog.apply(Change::RecordingDiscarded { id: row.id, at: wall(), reason: reason.to_owned() })?;
+    let (at, reason_text) = (wall(), reason.to_owned());
+    catalog.apply(Change::RecordingDiscarded { id: row.id, at, reason: reason_text, lost: Duration::ZERO })?;
     evict(catalog, spool, row.id)?;
     info!(recording = %row.id, reason, "recording discarded: it holds no whole frame");
     Ok(Completion::Discarded)

@@ -172,6 +172,7 @@ impl Writer {
                     reason: closing.reason.name().to_owned(),
                     facts: facts(&closing.summary),
                     recovered: false,
+                    lost: Duration::ZERO,
                 };
                 match self.to.catalog.apply(change) {
                     Ok(_) => {
@@ -195,7 +196,8 @@ impl Writer {
                 let written = self.open.take().is_some_and(|recording| recording.files.is_some());
                 if written {
                     let reason = discarding.reason.name().to_owned();
-                    let change = Change::RecordingDiscarded { id: discarding.id, at: discarding.at, reason };
+                    let (id, at, lost) = (discarding.id, discarding.at, Duration::ZERO);
+                    let change = Change::RecordingDiscarded { id, at, reason, lost };
                     let result = self.to.catalog.apply(change).map_err(WriteError::from).and_then(|_| {
                         self.to.catalog.apply(Change::SpoolEvicted { id: discarding.id })?;
                         Ok(self.to.spool.remove(&discarding.id.to_string())?)
@@ -315,6 +317,7 @@ fn new_recording(opening: &Opening) -> NewRecording {
         stream: opening.stream.name.clone(),
         key: opening.key.clone(),
         started_at: opening.started_at,
+        start: opening.start,
         start_reason: opening.reason.name().to_owned(),
         video: of(|track| track.config.video().is_some()).and_then(|track| {
             let format = track.config.video()?;

@@ -1,5 +1,7 @@
 //! Recordings: from opened to evicted.
 
+use std::time::Duration;
+
 use livetape_media::WallTime;
 use livetape_record::RecordingId;
 use rusqlite::{OptionalExtension, params};
@@ -39,8 +41,9 @@ impl Work<'_> {
             .prepare_cached(
                 "INSERT INTO recordings (id, session, node, app, stream, subject, format, state, key, started_ms, \
                  start_reason, video_codec, video_width, video_height, video_frame_rate, video_frames, audio_codec, \
-                 audio_sample_rate, audio_channels, audio_frames) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'recording', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+                 audio_sample_rate, audio_channels, audio_frames, start_ms) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'recording', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
+                 ?18, ?19, ?20)",
             )
             .and_then(|mut insert| {
                 insert.execute(params![
@@ -63,6 +66,7 @@ impl Work<'_> {
                     audio.map(|audio| audio.sample_rate),
                     audio.map(|audio| audio.channels),
                     audio_frames,
+                    new.start.as_millis(),
                 ])
             })
             .map_err(CatalogError::sqlite("writing a recording"))?;
@@ -76,14 +80,16 @@ impl Work<'_> {
         reason: &str,
         facts: &Facts,
         recovered: bool,
+        lost: Duration,
     ) -> Result<Applied, CatalogError> {
         let row = self.known(id)?;
+        let lost_ms = lost_millis(lost)?;
         let duration_ms = signed("a recording's duration in ms", facts.duration.as_millis())?;
         let size_bytes = signed("a recording's size in bytes", facts.size_bytes)?;
         match row.state {
             RecordingState::Recording => {}
             RecordingState::Finished | RecordingState::Uploading | RecordingState::Ready => {
-                return repeated_finish(&row, ended_at, reason, facts, recovered);
+                return repeated_finish(&row, ended_at, reason, facts, recovered, lost_ms);
             }
             from => return Err(CatalogError::Transition { id: *id, from, change: "finishing it" }),
         }
@@ -96,7 +102,7 @@ impl Work<'_> {
                 "UPDATE recordings SET state = 'finished', ended_ms = ?2, end_reason = ?3, size_bytes = ?4, \
                  duration_ms = ?5, video_codec = ?6, video_width = ?7, video_height = ?8, video_frame_rate = ?9, \
                  video_frames = ?10, audio_codec = ?11, audio_sample_rate = ?12, audio_channels = ?13, \
-                 audio_frames = ?14, recovered = ?15 WHERE id = ?1",
+                 audio_frames = ?14, recovered = ?15, lost_ms = ?16 WHERE id = ?1",
             )
             .and_then(|mut update| {
                 update.execute(params![
@@ -115,6 +121,7 @@ impl Work<'_> {
                     audio.map(|audio| audio.channels),
                     audio_frames,
                     recovered,
+                    lost_ms,
                 ])
             })
             .map_err(CatalogError::sqlite("finishing a recording"))?;
@@ -127,8 +134,10 @@ impl Work<'_> {
         id: &RecordingId,
         at: WallTime,
         reason: &str,
+        lost: Duration,
     ) -> Result<Applied, CatalogError> {
         let row = self.known(id)?;
+        let lost_ms = lost_millis(lost)?;
         match row.state {
             RecordingState::Recording => {}
             RecordingState::Discarded if row.end_reason.as_deref() == Some(reason) => return Ok(Applied::Already),
@@ -138,8 +147,10 @@ impl Work<'_> {
             from => return Err(CatalogError::Transition { id: *id, from, change: "discarding it" }),
         }
         self.connection
-            .prepare_cached("UPDATE recordings SET state = 'discarded', ended_ms = ?2, end_reason = ?3 WHERE id = ?1")
-            .and_then(|mut update| update.execute(params![id.to_string(), at.as_unix_millis(), reason]))
+            .prepare_cached(
+                "UPDATE recordings SET state = 'discarded', ended_ms = ?2, end_reason = ?3, lost_ms = ?4 WHERE id = ?1",
+            )
+            .and_then(|mut update| update.execute(params![id.to_string(), at.as_unix_millis(), reason, lost_ms]))
             .map_err(CatalogError::sqlite("discarding a recording"))?;
         self.remember_length(&row, at)?;
         self.recording_event(id, "discarded", at)
@@ -261,6 +272,7 @@ fn repeated_finish(
     reason: &str,
     facts: &Facts,
     recovered: bool,
+    lost_ms: Option<i64>,
 ) -> Result<Applied, CatalogError> {
     let video = facts.video.clone().map(|video| VideoFacts { frame_rate: frame_rate(&video), ..video });
     let differs = if row.ended_at != Some(ended_at) || row.end_reason.as_deref() != Some(reason) {
@@ -271,6 +283,8 @@ fn repeated_finish(
         "its tracks"
     } else if row.recovered != recovered {
         "whether it was recovered"
+    } else if row.lost.map(lost_millis).transpose()?.flatten() != lost_ms {
+        "what is lost"
     } else if row.state != RecordingState::Ready && row.size_bytes != Some(facts.size_bytes) {
         // Of a ready one the size in the store counts.
         "its size"
@@ -278,6 +292,12 @@ fn repeated_finish(
         return Ok(Applied::Already);
     };
     Err(conflict(&row.id, format!("{differs} differs")))
+}
+
+/// Lost media as the row has it: nothing, or at least a millisecond.
+fn lost_millis(lost: Duration) -> Result<Option<i64>, CatalogError> {
+    let millis = signed("lost media in ms", lost.as_millis())?;
+    Ok((millis > 0).then_some(millis))
 }
 
 fn frames(count: Option<u64>) -> Result<Option<i64>, CatalogError> {

@@ -1,5 +1,7 @@
 //! What each change does, when it is refused, and what its repetition does.
 
+use std::time::Duration;
+
 use livetape_catalog::{Applied, CatalogError, Change, RecordingState};
 use livetape_record::RecordingId;
 
@@ -128,11 +130,14 @@ fn the_same_change_with_other_contents_is_a_conflict() {
     fixture.done(finished(1));
     let mut changed = facts();
     changed.video = None;
-    for (facts, reason, recovered) in
-        [(changed, "unpublish", false), (facts(), "drop", false), (facts(), "unpublish", true)]
-    {
-        let (id, reason) = (recording_id(1), reason.to_owned());
-        conflicts(Change::RecordingFinished { id, ended_at: at(11), reason, facts, recovered });
+    for (facts, reason, recovered, lost_ms) in [
+        (changed, "unpublish", false, 0),
+        (facts(), "drop", false, 0),
+        (facts(), "unpublish", true, 0),
+        (facts(), "unpublish", false, 1),
+    ] {
+        let (id, reason, lost) = (recording_id(1), reason.to_owned(), Duration::from_millis(lost_ms));
+        conflicts(Change::RecordingFinished { id, ended_at: at(11), reason, facts, recovered, lost });
     }
     fixture.done(ready(1));
     conflicts(Change::RecordingReady { id: recording_id(1), at: at(12), size_bytes: 2_999_999 });

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use livetape_catalog::{Applied, Catalog, CatalogError, Change, RecordingFilter, RecordingState};
+use livetape_catalog::{Applied, Catalog, CatalogError, Change, Options, RecordingFilter, RecordingState};
 
-use crate::fixture::{Fixture, facts, finished, ready, recording, session, session_id};
+use crate::fixture::{Fixture, facts, finished, options, ready, recording, session, session_id};
 
 /// Holds the writer within a callback until the sender is used or dropped.
 fn hold(catalog: &Catalog) -> Sender<()> {
@@ -200,4 +200,28 @@ fn readers_see_whole_commits_while_the_writer_writes() {
         fixture.catalog.recording(&recording(0).id).unwrap().unwrap().duration_ms,
         Some(facts().duration.as_millis() as u64)
     );
+}
+
+#[test]
+fn a_closed_gate_takes_the_commit_back_and_later_ones_go_through() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("livetape.db");
+    let (open, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let gate: livetape_catalog::Gate = {
+        let (open, asked) = (open.clone(), asked.clone());
+        Arc::new(move || {
+            asked.fetch_add(1, Ordering::SeqCst);
+            open.load(Ordering::SeqCst)
+        })
+    };
+    let catalog = Catalog::open(&path, Options { gate: Some(gate), ..options(&["hook"]) }).unwrap();
+    let refused = catalog.apply(Change::SessionStarted(session(1))).unwrap_err();
+    assert!(matches!(refused, CatalogError::Stopped), "{refused}");
+    assert!(catalog.sessions_open().unwrap().is_empty() && catalog.events_after(0, 10).unwrap().is_empty());
+    assert_eq!(catalog.next_due_at("hook").unwrap(), None);
+    open.store(true, Ordering::SeqCst);
+    assert_eq!(catalog.apply(Change::SessionStarted(session(1))).unwrap(), Applied::Done);
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "once before each commit");
+    drop(catalog);
+    assert_eq!(Catalog::open(&path, options(&["hook"])).unwrap().sessions_open().unwrap().len(), 1);
 }

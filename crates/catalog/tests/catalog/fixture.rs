@@ -6,7 +6,7 @@ use std::time::Duration;
 use livetape_catalog::{
     Applied, AudioFacts, Catalog, CatalogError, Change, EventRow, Facts, NewRecording, NewSession, Options, VideoFacts,
 };
-use livetape_media::{Format, WallTime};
+use livetape_media::{Format, MediaTime, WallTime};
 use livetape_record::{RecordingId, SessionId};
 use tempfile::TempDir;
 
@@ -86,6 +86,7 @@ pub fn options(endpoints: &[&str]) -> Options {
     Options {
         public_base: "https://tape.example.com/".to_owned(),
         endpoints: endpoints.iter().map(|id| (*id).to_owned()).collect(),
+        gate: None,
     }
 }
 
@@ -120,6 +121,7 @@ pub fn recording(number: u128) -> NewRecording {
         stream: format!("s{number}"),
         key: format!("live/s{number}/2026-11-22/s{number}-210000-1.mp4"),
         started_at: at(1),
+        start: MediaTime::from_millis(700),
         start_reason: "publish".to_owned(),
         video: Some(video(0)),
         audio: Some(audio(0)),
@@ -150,6 +152,7 @@ pub fn finished(number: u128) -> Change {
         reason: "unpublish".to_owned(),
         facts: facts(),
         recovered: false,
+        lost: Duration::ZERO,
     }
 }
 
@@ -158,7 +161,12 @@ pub fn ready(number: u128) -> Change {
 }
 
 pub fn discarded(number: u128) -> Change {
-    Change::RecordingDiscarded { id: recording_id(number), at: at(11), reason: "too_short".to_owned() }
+    Change::RecordingDiscarded {
+        id: recording_id(number),
+        at: at(11),
+        reason: "too_short".to_owned(),
+        lost: Duration::ZERO,
+    }
 }
 
 pub fn failed(number: u128) -> Change {

@@ -1,7 +1,9 @@
 //! Listing page by page, against a model.
 
+use std::time::Duration;
+
 use livetape_catalog::{CatalogError, Change, Facts, NewRecording, NewSession, RecordingFilter, RecordingState};
-use livetape_media::{Format, WallTime};
+use livetape_media::{Format, MediaTime, WallTime};
 use livetape_record::RecordingId;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -42,6 +44,7 @@ fn fill(fixture: &Fixture, numbers: std::ops::Range<u128>) -> Vec<Known> {
             stream: stream.clone(),
             key: format!("{n}"),
             started_at,
+            start: MediaTime::ZERO,
             start_reason: "publish".to_owned(),
             video: None,
             audio: None,
@@ -52,6 +55,7 @@ fn fill(fixture: &Fixture, numbers: std::ops::Range<u128>) -> Vec<Known> {
             reason: "drop".to_owned(),
             facts: Facts::default(),
             recovered: false,
+            lost: Duration::ZERO,
         };
         match state {
             RecordingState::Recording => {}
@@ -66,7 +70,12 @@ fn fill(fixture: &Fixture, numbers: std::ops::Range<u128>) -> Vec<Known> {
             }
             RecordingState::Failed => submit(Change::RecordingFailed { id, at: ended_at, error: "x".to_owned() }),
             RecordingState::Discarded => {
-                submit(Change::RecordingDiscarded { id, at: ended_at, reason: "too_short".to_owned() });
+                submit(Change::RecordingDiscarded {
+                    id,
+                    at: ended_at,
+                    reason: "too_short".to_owned(),
+                    lost: Duration::ZERO,
+                });
             }
         }
         let ended_at = (state != RecordingState::Recording).then_some(ended_at);

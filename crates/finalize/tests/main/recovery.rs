@@ -329,7 +329,12 @@ async fn every_row_with_every_state_of_its_files_comes_to_its_end() {
             match row {
                 Ready | ReadyEvicted => world.apply(Change::RecordingReady { id, at, size_bytes: 1 }),
                 Discarded | DiscardedEvicted => {
-                    world.apply(Change::RecordingDiscarded { id, at, reason: "unpublish".into() });
+                    world.apply(Change::RecordingDiscarded {
+                        id,
+                        at,
+                        reason: "unpublish".into(),
+                        lost: Duration::ZERO,
+                    });
                 }
                 Failed | FailedEvicted => world.apply(Change::RecordingFailed { id, at, error: "it broke".into() }),
                 _ => {}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use livetape_catalog::{Catalog, Change, EventRow, Facts, NewRecording, NewSession, Options, RecordingRow};
 use livetape_disk::{Disk, RealDisk, Spool};
 use livetape_finalize::{Counters, Finalizer, FinalizerOptions, Parts, WallClock};
-use livetape_media::{Format, WallTime};
+use livetape_media::{Format, MediaTime, WallTime};
 use livetape_mux::{FileName, Op};
 use livetape_record::{RecordingId, SessionId};
 use livetape_store::{DirectoryStore, ObjectStore};
@@ -47,7 +47,7 @@ impl World {
     }
 
     fn open(directory: Arc<TempDir>, endpoints: Vec<String>) -> Self {
-        let options = Options { public_base: "http://tape.example".into(), endpoints: endpoints.clone() };
+        let options = Options { public_base: "http://tape.example".into(), endpoints: endpoints.clone(), gate: None };
         let catalog = Catalog::open(&directory.path().join("livetape.db"), options).unwrap();
         let spool = Spool::open(Arc::new(RealDisk), directory.path()).unwrap();
         let store = Arc::new(DirectoryStore::open(&directory.path().join("media")).unwrap());
@@ -118,6 +118,7 @@ impl World {
             key: format!("live/{stream}/{file}"),
             stream,
             started_at: start(),
+            start: MediaTime::ZERO,
             start_reason: "publish".into(),
             video: None,
             audio: None,
@@ -144,7 +145,7 @@ impl World {
     pub(crate) fn finish_row(&self, id: RecordingId, size_bytes: u64) {
         let facts = Facts { size_bytes, duration: Duration::from_millis(2000), ..Facts::default() };
         let (ended_at, reason) = (start().plus_millis(2000), "unpublish".to_owned());
-        self.apply(Change::RecordingFinished { id, ended_at, reason, facts, recovered: false });
+        self.apply(Change::RecordingFinished { id, ended_at, reason, facts, recovered: false, lost: Duration::ZERO });
     }
 
     /// A recording that is finished, with its files in the spool.

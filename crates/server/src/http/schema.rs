@@ -81,6 +81,10 @@ pub(super) struct Recording {
     pub sequence: u32,
     /// It was completed after a crash.
     pub recovered: bool,
+    /// Media, in milliseconds, that arrived directly after what it holds and is in no recording of its format.
+    /// Null when none is known of.
+    #[schema(required)]
+    pub lost_ms: Option<u64>,
     /// Why it failed.
     #[schema(required)]
     pub error: Option<String>,

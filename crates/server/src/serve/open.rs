@@ -29,7 +29,7 @@ pub(super) async fn open(config: &Config, public_base: String) -> Result<Opened,
         // Ours until the process ends: a call on the blocking pool may outlive everything else.
         std::mem::forget(livetape_disk::lock(&*disk, &data)?);
         let spool = Spool::open(disk, &data)?;
-        let catalog = Catalog::open(&data.join("livetape.db"), Options { public_base, endpoints })?;
+        let catalog = Catalog::open(&data.join("livetape.db"), Options { public_base, endpoints, gate: None })?;
         let store = match store_kind {
             StoreKind::Directory => open_directory(&store_path)?,
         };

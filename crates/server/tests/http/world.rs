@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use livetape_catalog::{Catalog, Change, Facts, NewRecording, NewSession, Options};
 use livetape_disk::{RealDisk, Spool};
-use livetape_media::{Format, WallTime};
+use livetape_media::{Format, MediaTime, WallTime};
 use livetape_mux::{FileName, Progress};
 use livetape_record::{RecordingId, SessionId, StreamPath};
 use livetape_server::config::Secret;
@@ -63,7 +63,7 @@ impl World {
 
     fn build(tokens: &[&str], public_media: bool, min_free_bytes: u64) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options { public_base: "http://tape.test".to_owned(), endpoints: Vec::new() };
+        let options = Options { public_base: "http://tape.test".to_owned(), endpoints: Vec::new(), gate: None };
         let catalog = Catalog::open(&directory.path().join("livetape.db"), options).unwrap();
         let tail = Arc::new(EventTail::new(&catalog).unwrap());
         let api = Api {
@@ -108,6 +108,7 @@ impl World {
             stream: stream.to_owned(),
             key: key(number, stream, format),
             started_at,
+            start: MediaTime::ZERO,
             start_reason: "publish".to_owned(),
             video: None,
             audio: None,
@@ -124,7 +125,8 @@ impl World {
         let facts = Facts { size_bytes, duration: Duration::from_millis(2_500), video: None, audio: None };
         let ended_at = WallTime::from_unix_millis(NOW + 2_500);
         let reason = "unpublish".to_owned();
-        let finished = Change::RecordingFinished { id, ended_at, reason, facts, recovered: false };
+        let lost = Duration::ZERO;
+        let finished = Change::RecordingFinished { id, ended_at, reason, facts, recovered: false, lost };
         self.api.catalog.apply(finished).unwrap();
         self.api.catalog.apply(Change::RecordingReady { id, at: ended_at, size_bytes }).unwrap();
         self.api.catalog.apply(Change::SpoolEvicted { id }).unwrap();
