@@ -21,7 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("record", &["media", "mux"]),
     ("disk", &["mux"]),
     ("catalog", &["media", "record"]),
-    ("store", &[]),
+    ("store", &["disk"]),
     ("finalize", &["media", "mux", "record", "catalog", "disk", "store"]),
     ("server", &["media", "flv", "rtmp", "mux", "record", "catalog", "disk", "store", "finalize"]),
 ];

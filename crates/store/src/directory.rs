@@ -1,11 +1,14 @@
 //! A directory as an object store: the object at a key is the file at that path below the root.
 //!
 //! A file is put by a hard link when the spool and the store share a file system: no media is
-//! copied. Otherwise it is copied to a temporary name beside the target (`.put-` and 16 digits
-//! that follow from the object's name), checked, synced and renamed. An interrupted copy leaves
-//! that temporary file; the next put of the same key removes it, so nothing else ever has to search
-//! for leftovers.
+//! copied. Otherwise it is copied to `ROOT/.incoming`, checked, synced and renamed. What an
+//! interrupted copy leaves there is removed when the store is opened next. Where another file
+//! system is mounted within the store, the copy is made beside the target instead, as `.put-` and
+//! 16 digits that follow from the key; the next put of that key removes a leftover.
+//!
+//! Everything goes through a [`Disk`], one effect at a time.
 
+mod listing;
 mod place;
 mod tree;
 
@@ -13,11 +16,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use livetape_disk::Disk;
 use tokio::sync::Semaphore;
 
 use self::place::Source;
 use self::tree::Tree;
-use crate::{ContentType, ObjectKey, ObjectStore, Pending, PutFile, StoreError, Stored};
+use crate::{ContentType, Listing, ObjectKey, ObjectStore, Pending, PutFile, StoreError, Stored};
 
 /// How many calls may be on the blocking pool at once. A hung disk then holds this many threads
 /// and no more, however often callers give up and try again.
@@ -31,12 +35,26 @@ pub struct DirectoryStore {
 }
 
 impl DirectoryStore {
-    /// Opens the store below `root`, which is created if it does not exist. Blocks.
+    /// Opens the store below `root`, which is created if it does not exist, and removes what
+    /// interrupted copies left. `root` itself must be no symbolic link. Blocks.
     ///
     /// # Errors
     /// When `root` cannot be created or is not a directory.
-    pub fn open(root: &Path) -> Result<Self, StoreError> {
-        Ok(Self { tree: Arc::new(Tree::open(root)?), calls: Arc::new(Semaphore::new(CALLS_MAX)) })
+    pub fn open(disk: Arc<dyn Disk>, root: &Path) -> Result<Self, StoreError> {
+        Ok(Self::of(Tree::open(disk, root)?))
+    }
+
+    /// The store below `root` as it is: changes nothing before something is put or deleted. For
+    /// looking at a store that another process may be using. Blocks.
+    ///
+    /// # Errors
+    /// When `root` is not a directory.
+    pub fn existing(disk: Arc<dyn Disk>, root: &Path) -> Result<Self, StoreError> {
+        Ok(Self::of(Tree::existing(disk, root)?))
+    }
+
+    fn of(tree: Tree) -> Self {
+        Self { tree: Arc::new(tree), calls: Arc::new(Semaphore::new(CALLS_MAX)) }
     }
 
     /// Runs `call` on the blocking pool, a bounded number at once.
@@ -74,7 +92,7 @@ impl ObjectStore for DirectoryStore {
     fn put_file<'a>(&'a self, file: &'a PutFile) -> Pending<'a, Stored> {
         let file = file.clone();
         self.blocking(move |tree| {
-            let (stored, directory) = tree.put(&file.key, &Source::file(&file.path)?)?;
+            let (stored, directory) = tree.put(&file.key, &Source::file(tree, &file.path)?)?;
             tree.sync(&directory)?;
             Ok(stored)
         })
@@ -86,7 +104,7 @@ impl ObjectStore for DirectoryStore {
             let mut stored = Vec::with_capacity(files.len());
             let mut directories = Vec::new();
             for file in &files {
-                let (one, directory) = tree.put(&file.key, &Source::file(&file.path)?)?;
+                let (one, directory) = tree.put(&file.key, &Source::file(tree, &file.path)?)?;
                 stored.push(one);
                 if directories.last() != Some(&directory) {
                     directories.push(directory);
@@ -117,6 +135,11 @@ impl ObjectStore for DirectoryStore {
     fn delete<'a>(&'a self, key: &'a ObjectKey) -> Pending<'a, bool> {
         let key = key.clone();
         self.blocking(move |tree| tree.delete(&key))
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> Pending<'a, Listing> {
+        let (prefix, after) = (prefix.to_owned(), after.unwrap_or_default().to_owned());
+        self.blocking(move |tree| tree.list(&prefix, &after))
     }
 
     fn local_path(&self, key: &ObjectKey) -> Option<PathBuf> {

@@ -17,4 +17,4 @@ pub use content_type::ContentType;
 pub use directory::DirectoryStore;
 pub use error::{Fault, StoreError};
 pub use key::{KeyError, ObjectKey};
-pub use object_store::{ObjectStore, Pending, PutFile, Stored};
+pub use object_store::{Listed, Listing, ObjectStore, Pending, PutFile, Stored};

@@ -29,6 +29,27 @@ pub struct Stored {
     pub size_bytes: u64,
 }
 
+/// A page of what a store holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Objects, in the order of their keys' bytes.
+    pub objects: Vec<Listed>,
+    /// Names in the store that are no objects, in the same order: left over from an interrupted
+    /// put, or put there by somebody else. Where a name is no text, what can be shown of it.
+    pub unknown: Vec<String>,
+    /// Where the next page begins; `None` when this is the last.
+    pub next: Option<String>,
+}
+
+/// An object in a [`Listing`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Where it is.
+    pub key: ObjectKey,
+    /// Its size.
+    pub size_bytes: u64,
+}
+
 /// A store of objects.
 ///
 /// Every call can be repeated: after a time-out, a dropped future or a crash, the same call has
@@ -62,6 +83,11 @@ pub trait ObjectStore: Send + Sync {
 
     /// Removes what is at `key`; returns whether anything was.
     fn delete<'a>(&'a self, key: &'a ObjectKey) -> Pending<'a, bool>;
+
+    /// A page of what is in the store under keys that begin with `prefix`, which may be empty and
+    /// need not end at a `/`: what comes after `after`, the [`Listing::next`] of the page before.
+    /// A page holds a few thousand names at most. What is put or deleted meanwhile may be missed.
+    fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> Pending<'a, Listing>;
 
     /// The file that is the object, for serving ranges of it, where objects are files; `None` when
     /// there is no such object or objects are not files. Looks at the disk (a few metadata reads).

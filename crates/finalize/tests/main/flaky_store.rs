@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use livetape_store::{ContentType, ObjectKey, ObjectStore, Pending, PutFile, StoreError, Stored};
+use livetape_store::{ContentType, Listing, ObjectKey, ObjectStore, Pending, PutFile, StoreError, Stored};
 
 /// What becomes of one put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +109,10 @@ impl ObjectStore for FlakyStore {
 
     fn delete<'a>(&'a self, key: &'a ObjectKey) -> Pending<'a, bool> {
         self.inner.delete(key)
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> Pending<'a, Listing> {
+        self.inner.list(prefix, after)
     }
 
     fn local_path(&self, key: &ObjectKey) -> Option<PathBuf> {

@@ -50,7 +50,7 @@ impl World {
         let options = Options { public_base: "http://tape.example".into(), endpoints: endpoints.clone(), gate: None };
         let catalog = Catalog::open(&directory.path().join("livetape.db"), options).unwrap();
         let spool = Spool::open(Arc::new(RealDisk), directory.path()).unwrap();
-        let store = Arc::new(DirectoryStore::open(&directory.path().join("media")).unwrap());
+        let store = Arc::new(DirectoryStore::open(Arc::new(RealDisk), &directory.path().join("media")).unwrap());
         Self { directory, catalog, spool, store, endpoints }
     }
 

@@ -28,18 +28,21 @@ pub(super) async fn open(config: &Config, public_base: String) -> Result<Opened,
         let disk = Arc::new(RealDisk);
         // Ours until the process ends: a call on the blocking pool may outlive everything else.
         std::mem::forget(livetape_disk::lock(&*disk, &data)?);
-        let spool = Spool::open(disk, &data)?;
+        let spool = Spool::open(disk.clone(), &data)?;
         let catalog = Catalog::open(&data.join("livetape.db"), Options { public_base, endpoints, gate: None })?;
         let store = match store_kind {
-            StoreKind::Directory => open_directory(&store_path)?,
+            StoreKind::Directory => open_directory(disk, &store_path)?,
         };
         Ok(Opened { catalog, spool, store })
     })
     .await
 }
 
-fn open_directory(path: &Path) -> Result<Arc<dyn ObjectStore>, anyhow::Error> {
-    Ok(Arc::new(DirectoryStore::open(path)?))
+fn open_directory(disk: Arc<RealDisk>, path: &Path) -> Result<Arc<dyn ObjectStore>, anyhow::Error> {
+    std::fs::create_dir_all(path).with_context(|| format!("making the store's directory {}", path.display()))?;
+    // Below its root the store follows no symbolic link; the root itself may be one.
+    let root = path.canonicalize().with_context(|| format!("opening the store's directory {}", path.display()))?;
+    Ok(Arc::new(DirectoryStore::open(disk, &root)?))
 }
 
 /// Runs a call that may wait for the disk on the blocking pool.

@@ -68,7 +68,7 @@ impl World {
         let tail = Arc::new(EventTail::new(&catalog).unwrap());
         let api = Api {
             catalog,
-            store: Arc::new(DirectoryStore::open(&directory.path().join("media")).unwrap()),
+            store: Arc::new(DirectoryStore::open(Arc::new(RealDisk), &directory.path().join("media")).unwrap()),
             spool: Spool::open(Arc::new(RealDisk), directory.path()).unwrap(),
             live: Live::default(),
             tail,

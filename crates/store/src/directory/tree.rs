@@ -1,18 +1,23 @@
 //! The directories of the store: made durable, never left by a symbolic link.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use livetape_disk::{Disk, EntryKind, Stat};
 
 use crate::{ObjectKey, StoreError};
 
 /// Directories whose own names are known to be durable; forgotten all at once when there are more.
 const DURABLE_MAX: usize = 4096;
 
+/// Where copies are made. No key begins with a dot.
+pub(super) const INCOMING: &str = ".incoming";
+
 /// The tree of directories and files that is the store.
 pub(super) struct Tree {
+    pub(super) disk: Arc<dyn Disk>,
     root: PathBuf,
     durable: Mutex<HashSet<PathBuf>>,
     /// Held while a temporary file is written, by the temporary file's number.
@@ -20,98 +25,180 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
-        let failed = |error| StoreError::from_io(|| format!("opening the directory {}", root.display()), error);
-        fs::create_dir_all(root).map_err(failed)?;
-        let root = fs::canonicalize(root).map_err(failed)?;
-        if let Some(parent) = root.parent() {
-            sync_directory(parent)?;
+    /// Makes `root` where it is missing, durably, and removes what interrupted copies left.
+    pub(super) fn open(disk: Arc<dyn Disk>, root: &Path) -> Result<Self, StoreError> {
+        make_root(&*disk, root)?;
+        let tree = Self::existing(disk, root)?;
+        tree.clear_incoming()?;
+        Ok(tree)
+    }
+
+    /// The tree as it is.
+    pub(super) fn existing(disk: Arc<dyn Disk>, root: &Path) -> Result<Self, StoreError> {
+        let found = disk.stat(root).map_err(|error| StoreError::from_io(|| opening(root), error))?;
+        if !is_directory(found) {
+            let what = if found.is_some() { "is not a directory" } else { "does not exist" };
+            return Err(StoreError::Configuration { problem: format!("{} {what}", root.display()) });
         }
-        Ok(Self { root, durable: Mutex::default(), writing: Default::default() })
+        Ok(Self { disk, root: root.to_owned(), durable: Mutex::default(), writing: Default::default() })
     }
 
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
+    pub(super) fn incoming(&self) -> PathBuf {
+        self.root.join(INCOMING)
+    }
+
     /// The directory of `key`, created if need be, with every name on the way to it durable.
     pub(super) fn directory_for(&self, key: &ObjectKey) -> Result<PathBuf, StoreError> {
-        let mut path = self.root.join(key.as_str());
-        path.pop();
-        if self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(&path) && path.is_dir() {
-            return Ok(path);
+        let mut directory = self.root.join(key.as_str());
+        directory.pop();
+        let known = self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(&directory);
+        if known && is_directory(self.look(&directory)?) {
+            return Ok(directory);
         }
-        let failed = |path: &Path, error| StoreError::from_io(|| format!("creating {}", path.display()), error);
-        fs::create_dir_all(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                StoreError::Configuration { problem: format!("{} is not a directory", path.display()) }
-            }
-            _ => failed(&path, error),
-        })?;
-        self.check_inside(&path, &fs::canonicalize(&path).map_err(|error| failed(&path, error))?)?;
+        let below: Vec<&Path> =
+            directory.ancestors().take_while(|path| *path != self.root && path.starts_with(&self.root)).collect();
+        for path in below.iter().rev() {
+            self.make_directory(path)?;
+        }
         // Which of them are new is not asked: one that a crash interrupted exists and is not
         // durable. Top down, so that no durable name hangs below one that is not.
-        let ancestors: Vec<&Path> = path.ancestors().skip(1).take_while(|one| one.starts_with(&self.root)).collect();
-        for ancestor in ancestors.into_iter().rev() {
-            sync_directory(ancestor)?;
+        for path in below.iter().rev() {
+            if let Some(parent) = path.parent() {
+                self.sync(parent)?;
+            }
         }
         let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
         if durable.len() >= DURABLE_MAX {
             durable.clear();
         }
-        durable.insert(path.clone());
-        Ok(path)
+        durable.insert(directory.clone());
+        Ok(directory)
+    }
+
+    fn make_directory(&self, path: &Path) -> Result<(), StoreError> {
+        match self.look(path)? {
+            None => match self.disk.create_dir(path) {
+                // Another put needs it as well.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.make_directory(path),
+                result => result.map_err(|error| StoreError::from_io(|| format!("creating {}", path.display()), error)),
+            },
+            found => self.must_be_directory(path, found),
+        }
     }
 
     /// Makes the names in `directory` durable.
     pub(super) fn sync(&self, directory: &Path) -> Result<(), StoreError> {
-        sync_directory(directory)
+        sync_directory(&*self.disk, directory)
     }
 
-    /// The regular file at `key` and its size, if there is one.
+    /// The regular file at `key`, if there is one.
     pub(super) fn find(&self, key: &ObjectKey) -> Result<Option<(PathBuf, u64)>, StoreError> {
         let path = self.root.join(key.as_str());
-        let looking = |error| StoreError::from_io(|| format!("looking at {}", path.display()), error);
-        let absent = |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
-        let metadata = match fs::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_file() => metadata,
-            Ok(_) => return Ok(None),
-            Err(error) if absent(&error) => return Ok(None),
-            Err(error) => return Err(looking(error)),
-        };
-        let resolved = fs::canonicalize(&path).map_err(looking)?;
-        self.check_inside(&path, &resolved)?;
-        Ok(Some((resolved, metadata.len())))
+        let above: Vec<&Path> = path.ancestors().skip(1).take_while(|path| *path != self.root).collect();
+        for directory in above.into_iter().rev() {
+            match self.look(directory)? {
+                None | Some(Stat { kind: EntryKind::File, .. }) => return Ok(None),
+                found => self.must_be_directory(directory, found)?,
+            }
+        }
+        let found = self.look(&path)?.filter(|stat| stat.kind == EntryKind::File);
+        Ok(found.map(|stat| (path, stat.size_bytes)))
     }
 
     pub(super) fn delete(&self, key: &ObjectKey) -> Result<bool, StoreError> {
         let Some((path, _)) = self.find(key)? else { return Ok(false) };
-        match fs::remove_file(&path) {
+        match self.disk.unlink(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(StoreError::from_io(|| format!("removing {}", path.display()), error)),
         }
         if let Some(directory) = path.parent() {
-            sync_directory(directory)?;
+            self.sync(directory)?;
         }
         Ok(true)
     }
 
-    /// A symbolic link within the store may lead elsewhere within it, never out of it.
-    fn check_inside(&self, path: &Path, resolved: &Path) -> Result<(), StoreError> {
-        if resolved.starts_with(&self.root) {
+    /// What stands at `path`.
+    pub(super) fn look(&self, path: &Path) -> Result<Option<Stat>, StoreError> {
+        match self.disk.stat(path) {
+            // Something on the way is a file.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+            result => result.map_err(|error| StoreError::from_io(|| format!("looking at {}", path.display()), error)),
+        }
+    }
+
+    fn must_be_directory(&self, path: &Path, found: Option<Stat>) -> Result<(), StoreError> {
+        if is_directory(found) {
             return Ok(());
         }
         let problem = format!(
-            "{} leads out of the store by a symbolic link; make the store's root the link, or mount the other place there",
-            path.display()
+            "{} is not a directory; symbolic links are not followed below {}: make that the link, or mount the other \
+             place there",
+            path.display(),
+            self.root.display()
         );
         Err(StoreError::Configuration { problem })
     }
+
+    /// Removes the copies that were being made when the last process, or the machine, stopped.
+    fn clear_incoming(&self) -> Result<(), StoreError> {
+        let incoming = self.incoming();
+        match self.look(&incoming)? {
+            None => return Ok(()),
+            found => self.must_be_directory(&incoming, found)?,
+        }
+        let failed = |error| StoreError::from_io(|| format!("clearing {}", incoming.display()), error);
+        for entry in self.disk.list_dir(&incoming).map_err(failed)? {
+            if entry.kind == EntryKind::File {
+                let path = incoming.join(entry.name);
+                match self.disk.unlink(&path) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    // It takes room and nothing else; the next start tries again.
+                    Err(error) => tracing::warn!(path = %path.display(), "an interrupted copy stays: {error}"),
+                    Ok(()) => tracing::info!(path = %path.display(), "an interrupted copy was removed"),
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    match File::open(path).and_then(|directory| directory.sync_all()) {
+fn is_directory(found: Option<Stat>) -> bool {
+    found.is_some_and(|stat| stat.kind == EntryKind::Directory)
+}
+
+fn opening(root: &Path) -> String {
+    format!("opening the directory {}", root.display())
+}
+
+/// Creates `root` and what is missing above it, durably.
+fn make_root(disk: &dyn Disk, root: &Path) -> Result<(), StoreError> {
+    let failed = |error| StoreError::from_io(|| opening(root), error);
+    let mut missing = Vec::new();
+    for path in root.ancestors().filter(|path| !path.as_os_str().is_empty()) {
+        if disk.stat(path).map_err(failed)?.is_some() {
+            break;
+        }
+        missing.push(path);
+    }
+    for path in missing.iter().rev() {
+        match disk.create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => result.map_err(failed)?,
+        }
+    }
+    // Top down; the root's own name even when it is not new, since a crash may have come between.
+    let made = missing.iter().rev().filter(|path| **path != root).chain(std::iter::once(&root));
+    made.map(|path| path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+        .try_for_each(|parent| sync_directory(disk, parent))
+}
+
+fn sync_directory(disk: &dyn Disk, path: &Path) -> Result<(), StoreError> {
+    match disk.sync_dir(path) {
         // Some network file systems have no such operation: their names are as durable as they get.
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
         result => result.map_err(|error| StoreError::from_io(|| format!("syncing {}", path.display()), error)),
