@@ -3,6 +3,7 @@
 
 mod run;
 mod setup;
+mod soak;
 mod suite;
 
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ Usage: cargo xtask COMMAND
                     tests, tidy, and end to end with real clients
   e2e [FILTER]      the end-to-end tests alone, or those whose names contain FILTER
   slow              the end-to-end tests with a browser and with OBS
+  soak NAME [K=N]   real faults for minutes, with figures; without a name, which there are
   fuzz SECONDS      every fuzz target, for SECONDS each
   bench             the benchmarks
   setup             only installs what the tests need";
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         ["e2e"] => suite::e2e(None),
         ["e2e", filter] => suite::e2e(Some(filter)),
         ["slow"] => suite::slow(),
+        ["soak", arguments @ ..] => soak::soak(arguments),
         ["fuzz", seconds] => suite::fuzz(seconds),
         ["bench"] => suite::bench(),
         ["setup"] => setup::for_tests(),

@@ -1,7 +1,7 @@
 //! The program as its users meet it: the real binary, real clients, real files.
 //!
 //! One module for each matter. Tests of `slow` want a browser or a desktop program and are run by
-//! `cargo xtask slow`.
+//! `cargo xtask slow`; those of `soak` take minutes and are run by `cargo xtask soak`.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
@@ -13,6 +13,7 @@ mod crash;
 mod documentation;
 mod durability;
 mod endings;
+mod faults;
 mod growing;
 mod hostile;
 mod judges;
@@ -21,6 +22,7 @@ mod protocol;
 mod rotation;
 mod shutdown;
 mod slow;
+mod soak;
 mod webhooks;
 
 /// Every format.

@@ -8,7 +8,7 @@
 use std::path::Path;
 
 /// What a tag carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Audio (8).
     Audio,
@@ -71,22 +71,39 @@ impl Tag {
 /// Every tag of the file.
 pub fn tags(file: &Path) -> Vec<Tag> {
     let bytes = std::fs::read(file).unwrap();
-    assert_eq!(&bytes[..3], b"FLV", "{}", file.display());
+    parse(&bytes).unwrap_or_else(|problem| panic!("{}: {problem}", file.display()))
+}
+
+/// Every tag of a file's bytes, which must be whole to the last one.
+pub fn parse(bytes: &[u8]) -> Result<Vec<Tag>, String> {
+    if !bytes.starts_with(b"FLV\x01") || bytes.len() < 13 {
+        return Err("it does not begin as an FLV file does".to_owned());
+    }
     let mut tags = Vec::new();
     let mut rest = &bytes[13..];
-    while let [kind, a, b, c, t1, t2, t3, t0, _, _, _, tail @ ..] = rest {
-        let size = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+    while !rest.is_empty() {
+        let at = bytes.len() - rest.len();
+        let [kind, a, b, c, t1, t2, t3, t0, _, _, _, tail @ ..] = rest else {
+            return Err(format!("it ends within the head of a tag at {at}"));
+        };
+        let size = u32::from_be_bytes([0, *a, *b, *c]);
         let kind = match kind {
             8 => Kind::Audio,
             9 => Kind::Video,
             18 => Kind::Data,
-            other => panic!("{}: tag of type {other}", file.display()),
+            other => return Err(format!("a tag of type {other} at {at}")),
         };
         let timestamp = u32::from_be_bytes([*t0, *t1, *t2, *t3]);
-        tags.push(Tag { kind, timestamp, body: tail[..size].to_vec() });
-        rest = &tail[size + 4..];
+        let Some((body, behind)) = tail.split_at_checked(size as usize) else {
+            return Err(format!("it ends within a tag at {at}"));
+        };
+        if behind.get(..4) != Some(&(size + 11).to_be_bytes()[..]) {
+            return Err(format!("a wrong size is written behind the tag at {at}"));
+        }
+        tags.push(Tag { kind, timestamp, body: body.to_vec() });
+        rest = &behind[4..];
     }
-    tags
+    Ok(tags)
 }
 
 /// The file these tags make.

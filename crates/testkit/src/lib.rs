@@ -10,15 +10,22 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod census;
 pub mod clip;
+pub mod container;
 pub mod deadline;
+pub mod dice;
 pub mod elementary;
 pub mod ffmpeg;
+pub mod film;
+pub mod fleet;
 pub mod flv;
 pub mod gstreamer;
 pub mod http;
+pub mod index;
 pub mod judge;
 pub mod livetape;
+pub mod machine;
 pub mod mediainfo;
 pub mod packets;
 pub mod place;
@@ -26,7 +33,11 @@ pub mod program;
 pub mod publisher;
 pub mod receiver;
 
-pub use livetape::{Livetape, Recording};
+pub use census::Census;
+pub use dice::Dice;
+pub use film::Film;
+pub use fleet::Fleet;
+pub use livetape::{Launch, Livetape, Recording};
 pub use packets::{Reel, Tape};
 pub use publisher::Publisher;
 pub use receiver::Receiver;

@@ -1,13 +1,15 @@
 //! The program under test, as an operator runs it: its own process, a data directory, a
 //! configuration file, a log.
 
+mod launch;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -18,8 +20,9 @@ use tempfile::TempDir;
 
 use crate::deadline::{eventually, within};
 use crate::http::Client;
-use crate::place;
 use crate::receiver::{Receiver, SECRET};
+
+pub use launch::Launch;
 
 /// A configuration file in the making.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +76,7 @@ impl Settings {
 /// The running program.
 pub struct Livetape {
     home: TempDir,
+    how: Launch,
     child: Option<Child>,
     log: Arc<Mutex<Vec<String>>>,
     /// Where encoders push to.
@@ -86,11 +90,17 @@ pub struct Livetape {
 impl Livetape {
     /// Starts it in a new data directory and waits until it is ready.
     pub fn start(settings: &Settings) -> Self {
+        Self::start_as(settings, Launch::default())
+    }
+
+    /// As [`Livetape::start`], under the circumstances that `how` says.
+    pub fn start_as(settings: &Settings, how: Launch) -> Self {
         let home = tempfile::Builder::new().prefix("livetape-").tempdir().unwrap();
         fs::write(home.path().join("livetape.toml"), settings.to_toml()).unwrap();
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut livetape = Self {
             home,
+            how,
             child: None,
             log: Arc::default(),
             rtmp: nowhere,
@@ -102,16 +112,7 @@ impl Livetape {
     }
 
     fn launch(&mut self) {
-        let mut command = Command::new(place::livetape());
-        command.arg("serve").arg("--config").arg(self.home.path().join("livetape.toml"));
-        command.arg("--data").arg(self.data());
-        command.args(["--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir(self.home.path());
-        let mut child = command.spawn().unwrap();
-        self.log.lock().unwrap().clear();
-        keep(child.stdout.take().unwrap(), &self.log);
-        keep(child.stderr.take().unwrap(), &self.log);
-        self.child = Some(child);
+        self.spawn();
         self.rtmp = self.address("rtmp");
         self.http_address = self.address("http");
         self.http = Client::new(self.http_address);
@@ -120,6 +121,20 @@ impl Livetape {
             Ok(answer) => Err(format!("{}: {}", answer.status, answer.text())),
             Err(problem) => Err(problem),
         });
+    }
+
+    /// Starts the process and does not wait for anything.
+    fn spawn(&mut self) {
+        let mut command = self.how.command();
+        command.arg("serve").arg("--config").arg(self.home.path().join("livetape.toml"));
+        command.arg("--data").arg(self.data());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir(self.home.path());
+        let mut child = command.spawn().unwrap();
+        // The log of the process before may still be arriving in the old one.
+        self.log = Arc::default();
+        keep(child.stdout.take().unwrap(), &self.log);
+        keep(child.stderr.take().unwrap(), &self.log);
+        self.child = Some(child);
     }
 
     /// The address the log says one side listens on.
@@ -139,7 +154,7 @@ impl Livetape {
 
     /// Where it keeps everything.
     pub fn data(&self) -> PathBuf {
-        self.home.path().join("data")
+        self.how.data.clone().unwrap_or_else(|| self.home.path().join("data"))
     }
 
     /// The path of the finished file of a recording.
@@ -191,6 +206,40 @@ impl Livetape {
         child.wait().unwrap();
     }
 
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.as_mut()?.try_wait().unwrap()
+    }
+
+    /// Forgets a process that has ended by itself, so that it can be started again.
+    pub fn wait_ended(&mut self) -> std::process::ExitStatus {
+        let ended = eventually("the process ends", || self.ended().ok_or_else(|| "it runs".to_owned()));
+        self.child = None;
+        ended
+    }
+
+    /// Starts it again in the same data directory, at the addresses it was told ([`Launch::at`]), and
+    /// waits for nothing: it may be killed before it is ready.
+    pub fn start_again_unwatched(&mut self) {
+        assert!(self.child.is_none(), "it still runs");
+        self.spawn();
+    }
+
+    /// Waits until a process that was started unwatched is ready.
+    pub fn wait_started(&mut self) {
+        self.rtmp = self.address("rtmp");
+        within(Duration::from_secs(120), "/readyz says yes", || match self.http.try_get("/readyz", &[]) {
+            Ok(answer) if answer.status == 200 => Ok(()),
+            Ok(answer) => Err(format!("{}: {}", answer.status, answer.text())),
+            Err(problem) => Err(problem),
+        });
+    }
+
+    /// From now on it is started under these circumstances.
+    pub fn relaunch_as(&mut self, how: Launch) {
+        self.how = how;
+    }
+
     /// Starts it again in the same data directory.
     pub fn start_again(&mut self) {
         assert!(self.child.is_none(), "it still runs");
@@ -204,6 +253,12 @@ impl Livetape {
         let mut recordings: Vec<Recording> = list["items"].as_array().unwrap().iter().cloned().map(Recording).collect();
         recordings.sort_by_key(|recording| (recording.text("session_id"), recording.sequence()));
         recordings
+    }
+
+    /// The newest recordings that are ready, at most so many.
+    pub fn newest_ready(&self, count: usize) -> Vec<Recording> {
+        let list = self.http.json(&format!("/v1/recordings?state=ready&limit={count}"));
+        list["items"].as_array().unwrap().iter().cloned().map(Recording).collect()
     }
 
     /// Waits until `stream` of `live` has `count` recordings of each format in `formats`, all

@@ -7,7 +7,7 @@
 pub mod amf;
 pub mod chunk;
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -79,6 +79,11 @@ impl Reply {
         self.information("level")
     }
 
+    /// All of it, for an error.
+    fn text(&self) -> String {
+        format!("{} {:?}", self.name, self.values)
+    }
+
     fn information(&self, key: &str) -> &str {
         self.values.iter().find_map(|value| value.field(key)?.as_str()).unwrap_or_default()
     }
@@ -87,11 +92,15 @@ impl Reply {
 impl Publisher {
     /// Connects the socket and says nothing.
     pub fn dial(server: SocketAddr) -> Self {
-        let stream = TcpStream::connect(server).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
-        Self { stream, reader: Reader::new(), chunk_size: 128, message_stream: 1, transaction: 0.0 }
+        Self::try_dial(server).unwrap()
+    }
+
+    fn try_dial(server: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(server)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        stream.set_write_timeout(Some(Duration::from_secs(20)))?;
+        Ok(Self { stream, reader: Reader::new(), chunk_size: 128, message_stream: 1, transaction: 0.0 })
     }
 
     /// Connects and shakes hands.
@@ -111,17 +120,45 @@ impl Publisher {
         publisher
     }
 
+    /// As [`Publisher::publish`]; when the server does not agree or goes away, what it said.
+    pub fn try_publish(server: SocketAddr, app: &str, key: &str) -> Result<Self, String> {
+        let gone = |error: io::Error| format!("the server went away: {error}");
+        let mut publisher = Self::try_dial(server).map_err(gone)?;
+        publisher.try_handshake().map_err(gone)?;
+        let reply = publisher.ask_to_connect(app).ok_or("closed after connect")?;
+        if reply.code() != "NetConnection.Connect.Success" {
+            return Err(reply.text());
+        }
+        let reply = publisher.try_call(0, "createStream", &[Amf::Null]).ok_or("closed after createStream")?;
+        let number = reply.values.get(1).and_then(Amf::as_number);
+        publisher.message_stream = number.ok_or_else(|| reply.text())? as u32;
+        let stream = publisher.message_stream;
+        publisher.try_command(stream, "publish", &[Amf::Null, string(key), string("live")]).map_err(gone)?;
+        loop {
+            let (reply, _) = publisher.next_command().ok_or("closed after publish")?;
+            match (reply.name.as_str(), reply.code()) {
+                ("onStatus", "NetStream.Publish.Start") => return Ok(publisher),
+                ("onStatus", _) => return Err(reply.text()),
+                _ => {}
+            }
+        }
+    }
+
     /// The plain handshake: C0 C1, S0 S1 S2, C2.
     pub fn handshake(&mut self) {
+        self.try_handshake().unwrap();
+    }
+
+    fn try_handshake(&mut self) -> io::Result<()> {
         let mut hello = vec![3, 0, 0, 0, 0, 0, 0, 0, 0];
         hello.extend((0..1528u32).map(|n| (n * 7 % 251) as u8));
-        self.write(&hello);
+        self.try_write(&hello)?;
         let mut answer = vec![0; 1 + 1536 + 1536];
-        self.stream.read_exact(&mut answer).unwrap();
+        self.stream.read_exact(&mut answer)?;
         assert_eq!(answer[0], 3, "S0");
         assert_eq!(answer[1537 + 8..], hello[9..], "S2 repeats C1");
         let echo = answer[1..1537].to_vec();
-        self.write(&echo);
+        self.try_write(&echo)
     }
 
     /// `connect`; panics unless the server accepts.
@@ -158,7 +195,7 @@ impl Publisher {
 
     /// Sends a command and waits for its `_result` or `_error`; `None` when the server closes.
     pub fn try_call(&mut self, message_stream: u32, name: &str, arguments: &[Amf]) -> Option<Reply> {
-        let transaction = self.command(message_stream, name, arguments);
+        let transaction = self.try_command(message_stream, name, arguments).ok()?;
         loop {
             let (reply, to) = self.next_command()?;
             if reply.name.starts_with('_') && (to - transaction).abs() < 0.5 {
@@ -169,12 +206,17 @@ impl Publisher {
 
     /// Sends a command; its transaction id.
     pub fn command(&mut self, message_stream: u32, name: &str, arguments: &[Amf]) -> f64 {
+        self.try_command(message_stream, name, arguments).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    fn try_command(&mut self, message_stream: u32, name: &str, arguments: &[Amf]) -> io::Result<f64> {
         self.transaction += 1.0;
         let mut values = vec![string(name), Amf::Number(self.transaction)];
         values.extend_from_slice(arguments);
         let header = Header { csid: COMMAND_STREAM, kind: kind::COMMAND, timestamp: 0, message_stream };
-        self.message(header, &amf::encode(&values));
-        self.transaction
+        let bytes = chunk::message(header, &amf::encode(&values), self.chunk_size).concat();
+        self.try_write(&bytes)?;
+        Ok(self.transaction)
     }
 
     /// Waits for a command of this name.
@@ -210,7 +252,7 @@ impl Publisher {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return None,
                 Ok(count) => self.reader.take(&buffer[..count]),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("the server says nothing"),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => panic!("the server says nothing"),
                 Err(_) => return None,
             }
         }
@@ -276,7 +318,7 @@ impl Publisher {
     }
 
     /// Sends bytes as they are.
-    pub fn try_write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
 
@@ -324,6 +366,11 @@ impl Publisher {
     pub fn reset(self) {
         // Nothing but the close is needed: what the server said last has not been read.
         drop(self.stream);
+    }
+
+    /// Its socket, for a test that goes on by itself. What the server said last may be lost.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
     }
 
     /// Closes the socket without a word of RTMP.

@@ -62,6 +62,13 @@ pub enum Reply {
     Late(Duration),
 }
 
+impl Reply {
+    /// Whether it says that the event was taken.
+    pub fn accepts(&self) -> bool {
+        matches!(self, Self::Status(200..=299) | Self::Late(_))
+    }
+}
+
 type Script = Box<dyn FnMut(&Delivery) -> Reply + Send>;
 
 /// The receiver. Stops when the test's process does.
@@ -108,6 +115,11 @@ impl Receiver {
         self.seen.lock().unwrap().clone()
     }
 
+    /// Looks at everything delivered so far, in the order it came.
+    pub fn each(&self, mut look: impl FnMut(&Delivery)) {
+        self.seen.lock().unwrap().iter().for_each(&mut look);
+    }
+
     /// Waits until what was delivered satisfies `enough`; all of it. Panics if a signature is wrong.
     pub fn wait(&self, what: &str, enough: impl Fn(&[Delivery]) -> bool) -> Vec<Delivery> {
         let deliveries = eventually(format!("deliveries: {what}"), || {
@@ -124,7 +136,7 @@ impl Receiver {
     pub fn wait_for(&self, kind: &str, count: usize) -> Vec<Value> {
         let accepted = |deliveries: &[Delivery]| -> Vec<Value> {
             let of_kind = deliveries.iter().filter(|delivery| delivery.kind() == kind);
-            let ok = of_kind.filter(|delivery| matches!(delivery.reply, Reply::Status(200..=299) | Reply::Late(_)));
+            let ok = of_kind.filter(|delivery| delivery.reply.accepts());
             ok.map(|delivery| delivery.body.clone()).collect()
         };
         let all = self.wait(&format!("{count} of {kind}"), |deliveries| accepted(deliveries).len() >= count);

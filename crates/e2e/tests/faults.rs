@@ -1,0 +1,4 @@
+//! Real faults on the real program: what arrived is not lost, nothing is damaged or doubled, and one
+//! stream's trouble stays its own. What is tried here in seconds, `soak` tries for minutes.
+
+pub mod kill;

@@ -1,0 +1,43 @@
+//! HLS: a multivariant playlist, its media playlist, and the segments that lists (fMP4).
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::{Sample, bmff, bytes};
+use crate::livetape::names_in;
+
+/// Every frame of the recording whose multivariant playlist this is.
+pub(super) fn playlist(file: &Path) -> Result<Vec<Sample>, String> {
+    let directory = file.parent().ok_or("no directory")?;
+    let media = lines(file)?.into_iter().find(|line| !line.starts_with('#')).ok_or("it lists no playlist")?;
+    let listed = lines(&directory.join(&media))?;
+    if listed.first().map(String::as_str) != Some("#EXTM3U")
+        || listed.last().map(String::as_str) != Some("#EXT-X-ENDLIST")
+    {
+        return Err(format!("{media} is not whole"));
+    }
+    let mut known: BTreeSet<String> = ["index.m3u8", "media.m3u8", "vod.m3u8"].map(str::to_owned).into();
+    let (mut samples, mut tracks) = (Vec::new(), Vec::new());
+    for line in &listed {
+        if let Some(map) = line.strip_prefix("#EXT-X-MAP:URI=\"") {
+            let name = map.split('"').next().unwrap_or_default();
+            tracks = bmff::tracks(&bytes(&directory.join(name))?).map_err(|problem| format!("{name}: {problem}"))?;
+            known.insert(name.to_owned());
+        } else if !line.starts_with('#') {
+            let segment = bytes(&directory.join(line))?;
+            samples.extend(bmff::segment(&segment, &tracks).map_err(|problem| format!("{line}: {problem}"))?);
+            if !known.insert(line.clone()) {
+                return Err(format!("{line} is listed twice"));
+            }
+        }
+    }
+    match names_in(directory).into_iter().find(|name| !known.contains(name)) {
+        Some(stray) => Err(format!("{stray} is in no playlist")),
+        None => Ok(samples),
+    }
+}
+
+fn lines(file: &Path) -> Result<Vec<String>, String> {
+    let text = String::from_utf8(bytes(file)?).map_err(|error| error.to_string())?;
+    Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}

@@ -1,0 +1,32 @@
+//! Real faults for minutes: each is an end-to-end test of `crates/e2e/tests/soak` that the ordinary
+//! tests leave out.
+
+use crate::run::{Outcome, cargo, run, step};
+use crate::setup;
+
+/// What there is: its name, what it does, and the settings it takes with their defaults.
+const SOAKS: &[(&str, &str, &str)] =
+    &[("kill", "kill -9 at moments of chance, under streams cut every few seconds", "kills=200 streams=20")];
+
+/// Runs one of them with these settings (`NAME=NUMBER`), in the environment `LIVETAPE_SOAK_NAME`.
+pub(crate) fn soak(arguments: &[&str]) -> Outcome {
+    let Some((name, settings)) = arguments.split_first() else {
+        SOAKS.iter().for_each(|(name, what, settings)| println!("{name:<8} {what} ({settings})"));
+        return Ok(());
+    };
+    let Some((_, _, known)) = SOAKS.iter().find(|(known, ..)| known == name) else {
+        return Err(format!("there is no soak '{name}'; `cargo xtask soak` lists them"));
+    };
+    step("tools", setup::for_tests)?;
+    step("build", || run(&mut cargo("build --package livetape-server")))?;
+    let mut nextest = cargo("nextest run --package livetape-e2e --no-capture --run-ignored only");
+    nextest.args(["--filterset", &format!("test(/^soak::{name}::/)")]);
+    for setting in settings {
+        let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
+        if !known.split([' ', '=']).step_by(2).any(|known| known == key) || value.parse::<u64>().is_err() {
+            return Err(format!("'{setting}' is no setting of the soak '{name}', which has: {known}"));
+        }
+        nextest.env(format!("LIVETAPE_SOAK_{}", key.to_uppercase()), value);
+    }
+    run(&mut nextest)
+}
