@@ -36,6 +36,25 @@ fn read_some(file: &dyn DiskFile, offset: u64, buffer: &mut [u8]) -> io::Result<
     }
 }
 
+/// The whole of a small file; `None` when it is not there, an error when it has more than
+/// `max_bytes`.
+pub(crate) fn read_small(disk: &dyn Disk, path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, DiskError> {
+    let file = match disk.open_read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        result => result.map_err(DiskError::io("opening", path))?,
+    };
+    let read = || {
+        let len = usize::try_from(file.size()?.min(max_bytes.saturating_add(1))).map_err(io::Error::other)?;
+        let mut bytes = vec![0; len];
+        read_exact(&*file, 0, &mut bytes)?;
+        if bytes.len() as u64 > max_bytes {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {max_bytes} bytes")));
+        }
+        Ok(bytes)
+    };
+    read().map(Some).map_err(DiskError::io("reading", path))
+}
+
 /// Fills `buffer` from `offset` on; [`io::ErrorKind::UnexpectedEof`] when the file ends before.
 pub fn read_exact(file: &dyn DiskFile, mut offset: u64, mut buffer: &mut [u8]) -> io::Result<()> {
     while !buffer.is_empty() {

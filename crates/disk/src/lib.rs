@@ -4,7 +4,7 @@
 //! trait so that a simulated disk can stand in and stop at each of them. [`RealDisk`] is the
 //! operating system's. [`Spool`] is where recordings grow: `DATA/spool/RECORDING/FILE`, a file
 //! named `FILE.part` until it will never change again. [`SpoolWriter`] performs the operations of
-//! one recording in order.
+//! one recording in order. [`Pulse`] is what a process leaves every moment for the one after it.
 //!
 //! Contract:
 //! - When an operation returns, the files are as [`livetape_mux::Op`] says; what of it is on the
@@ -20,6 +20,7 @@ mod copy;
 mod disk;
 mod error;
 mod lock;
+mod pulse;
 mod real;
 mod spool;
 
@@ -27,5 +28,6 @@ pub use copy::{copy_new, read_exact, write_all};
 pub use disk::{Disk, DiskFile, Entry, EntryKind, Identity, LockAttempt, Space, Stat};
 pub use error::DiskError;
 pub use lock::{LockGuard, lock};
+pub use pulse::Pulse;
 pub use real::RealDisk;
 pub use spool::{Spool, SpoolFiles, SpoolListing, SpoolWriter};

@@ -3,8 +3,10 @@
 //! ```text
 //! DATA/
 //!   lock                      held by the one process that uses DATA
+//!   pulse                     how far every live session had come a moment ago
 //!   spool/
 //!     rec_0192..._mp4_1/      one directory per recording, named by its id
+//!       .label.json           what its row says, for when the catalog is lost
 //!       recording.mp4.part    grows
 //!       .index.m3u8.new       a small file being replaced
 //!     rec_0192..._hls_1/
@@ -17,7 +19,7 @@ mod writer;
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,12 +29,17 @@ use livetape_mux::FileName;
 pub use files::SpoolFiles;
 pub use writer::SpoolWriter;
 
+use crate::copy::{read_small, write_all};
 use crate::{Disk, DiskError, EntryKind, Space, copy_new};
 
 /// The suffix of a file that grows.
 const GROWING: &str = ".part";
 /// The suffix, behind a leading dot, of a file that is to take another's place.
 const TEMPORARY: &str = ".new";
+/// The file that says what a recording is.
+const LABEL: &str = ".label.json";
+/// No label is longer.
+const LABEL_MAX_BYTES: u64 = 64 << 10;
 /// The longest stem a name keeps in the quarantine, so that a number fits behind it.
 const QUARANTINE_STEM_BYTES: usize = 200;
 
@@ -40,6 +47,7 @@ const QUARANTINE_STEM_BYTES: usize = 200;
 #[derive(Clone)]
 pub struct Spool {
     disk: Arc<dyn Disk>,
+    root: PathBuf,
     spool: PathBuf,
     quarantine: PathBuf,
     suspects: Arc<Suspects>,
@@ -77,12 +85,17 @@ impl Spool {
         if created {
             disk.sync_dir(root).map_err(DiskError::io("syncing", root))?;
         }
-        Ok(Self { disk, spool, quarantine, suspects: Arc::default() })
+        Ok(Self { disk, root: root.to_owned(), spool, quarantine, suspects: Arc::default() })
     }
 
     /// The disk it is on.
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
+    }
+
+    /// The data directory it is in.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The directory of the recording with this id.
@@ -100,14 +113,29 @@ impl Spool {
     }
 
     /// Creates the directory of a new recording, durably, and opens its writer. It must not exist.
-    pub fn create_recording(&self, id: &str) -> Result<SpoolWriter, DiskError> {
+    ///
+    /// `label` says what the recording is ([`Spool::label`]). It is written and not synced: the
+    /// catalog says the same, durably. No label is written when it is empty.
+    pub fn create_recording(&self, id: &str, label: &[u8]) -> Result<SpoolWriter, DiskError> {
         let directory = self.directory(id)?;
         self.disk.create_dir(&directory).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => DiskError::Exists { path: directory.clone() },
             _ => DiskError::Io { action: "creating", path: directory.clone(), source },
         })?;
         self.disk.sync_dir(&self.spool).map_err(DiskError::io("syncing", &self.spool))?;
+        if !label.is_empty() {
+            let path = directory.join(LABEL);
+            let file = self.disk.create_new(&path).map_err(DiskError::io("creating", &path))?;
+            write_all(&*file, 0, &mut [IoSlice::new(label)]).map_err(DiskError::io("writing", &path))?;
+        }
         Ok(SpoolWriter::new(self.disk.clone(), self.suspects.clone(), directory))
+    }
+
+    /// What [`Spool::create_recording`] was told the recording is; `None` when that is not there.
+    /// After a power cut it may be torn: the reader has to find out.
+    pub fn label(&self, id: &str) -> Result<Option<Vec<u8>>, DiskError> {
+        let path = self.existing(id)?.join(LABEL);
+        read_small(&*self.disk, &path, LABEL_MAX_BYTES)
     }
 
     /// A writer for a recording that exists, as after a crash. One at a time per recording.

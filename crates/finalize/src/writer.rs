@@ -1,6 +1,7 @@
 //! Carrying out the effects of one recorder, in order. Blocks.
 //!
-//! Procedure *Open*: the free space is looked at; the row is durable; the directory is created.
+//! Procedure *Open*: the free space is looked at; the row is durable; the directory, with the label in
+//! it, is created.
 //! Procedure *Finish*: the operations of the muxer's end are performed (they sync and rename); the
 //! row becomes `finished`; the [`Destination`]'s owner is told. A recording whose writing failed takes
 //! no further operation and is handed over to be salvaged; its recorder opens another.
@@ -15,7 +16,7 @@ use livetape_mux::Op;
 use livetape_record::{Effect, Opening, RecordingId, SessionId};
 use tracing::{debug, error, info, warn};
 
-use crate::facts;
+use crate::{Label, facts};
 
 /// What writers of all recorders share.
 pub struct Destination {
@@ -233,8 +234,11 @@ impl Writer {
             return Err(WriteError::LowSpace { free_bytes, min_free_bytes });
         }
         self.low_space = false;
-        self.to.catalog.apply(Change::RecordingOpened(new_recording(opening)))?;
-        let created = self.to.spool.create_recording(&opening.id.to_string());
+        let session = self.to.catalog.session(&self.session)?.ok_or(CatalogError::UnknownSession(self.session))?;
+        let recording = new_recording(opening);
+        let label = Label::new(&session, &recording).to_bytes();
+        self.to.catalog.apply(Change::RecordingOpened(recording))?;
+        let created = self.to.spool.create_recording(&opening.id.to_string(), &label);
         if created.is_err() {
             self.tell(Report::Broken { id: opening.id });
         }

@@ -4,10 +4,10 @@
 //! the [`Place`] is dropped.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use livetape_media::{Track, TrackKind, WallTime};
+use livetape_media::{MediaTime, Track, TrackKind, WallTime};
 use livetape_mux::Progress;
 use livetape_record::{RecordingId, SessionId, StreamPath};
 use livetape_rtmp::CloseReason;
@@ -40,6 +40,8 @@ pub struct LiveSession {
     pub received_bytes: AtomicU64,
     /// Media time received, in milliseconds.
     pub received_ms: AtomicU64,
+    /// The latest moment received on the session's timeline, in milliseconds; `i64::MIN` before the first.
+    pub latest_ms: AtomicI64,
     details: Mutex<Details>,
     gone: CancellationToken,
 }
@@ -82,6 +84,16 @@ impl Live {
         sessions.iter().map(|session| session.view()).collect()
     }
 
+    /// The latest moment received of every live session, on its own timeline.
+    pub fn received(&self) -> Vec<(SessionId, Option<MediaTime>)> {
+        lock(&self.streams).values().map(|session| (session.id, session.latest())).collect()
+    }
+
+    /// The latest moment received of a live session, on its own timeline.
+    pub fn received_of(&self, id: &SessionId) -> Option<MediaTime> {
+        lock(&self.streams).values().find(|session| session.id == *id)?.latest()
+    }
+
     /// How far a recording that is open has come.
     pub fn progress(&self, id: &RecordingId) -> Option<Progress> {
         let sessions: Vec<_> = lock(&self.streams).values().cloned().collect();
@@ -107,9 +119,15 @@ impl LiveSession {
             close,
             received_bytes: AtomicU64::new(0),
             received_ms: AtomicU64::new(0),
+            latest_ms: AtomicI64::new(i64::MIN),
             details: Mutex::default(),
             gone: CancellationToken::new(),
         }
+    }
+
+    /// The latest moment received, on its timeline.
+    pub fn latest(&self) -> Option<MediaTime> {
+        Some(self.latest_ms.load(Ordering::Relaxed)).filter(|ms| *ms != i64::MIN).map(MediaTime::from_millis)
     }
 
     /// Resolves when the session has let its stream go.

@@ -9,6 +9,7 @@
 
 mod bind;
 mod open;
+mod pulse;
 mod tasks;
 mod webhooks;
 
@@ -146,6 +147,8 @@ impl Service {
         });
 
         let (live, draining) = (Live::default(), CancellationToken::new());
+        let (spool, wall, left) = (opened.spool.clone(), wall.clone(), Vec::new());
+        tasks.spawn("pulse", pulse::run(pulse::Source { live: live.clone(), spool, wall, left }));
         let (stop_rtmp, stop_http) = (CancellationToken::new(), CancellationToken::new());
         let context = context(&config, &opened, &live, &finalizer, draining.clone());
         let api = Api {

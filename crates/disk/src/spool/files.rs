@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use livetape_mux::{FileName, Files, ReadAt};
 
-use super::{GROWING, TEMPORARY};
+use super::{GROWING, LABEL, TEMPORARY};
 use crate::copy::read_exact;
 use crate::{Disk, DiskFile, EntryKind};
 
@@ -22,12 +22,12 @@ impl SpoolFiles {
     }
 
     /// Names in the recording's directory that no muxer makes, in order: something else put them
-    /// there. Left-over temporary files of [`livetape_mux::Op::Whole`] are not among them.
+    /// there. The label and left-over temporary files of [`livetape_mux::Op::Whole`] are not among them.
     pub fn unknown(&self) -> io::Result<Vec<std::ffi::OsString>> {
         let entries = self.disk.list_dir(&self.directory)?;
         let ours = |name: &str| {
             let name = name.strip_prefix('.').and_then(|name| name.strip_suffix(TEMPORARY)).unwrap_or(name);
-            FileName::new(name).is_some()
+            name == LABEL || FileName::new(name).is_some()
         };
         Ok(entries
             .into_iter()
@@ -38,7 +38,7 @@ impl SpoolFiles {
 }
 
 impl Files for SpoolFiles {
-    /// Unknown names and left-over temporary files are left out.
+    /// The label, unknown names and left-over temporary files are left out.
     fn list(&self) -> io::Result<Vec<(FileName, bool)>> {
         let mut files: Vec<(FileName, bool)> = Vec::new();
         for entry in self.disk.list_dir(&self.directory)? {

@@ -14,7 +14,7 @@ use crate::fixture::{Fixture, ID, append, create, names};
 fn a_spool_can_be_opened_again_and_lists_what_it_holds() {
     let fixture = Fixture::new();
     let spool = Spool::open(Arc::new(RealDisk), fixture.root()).unwrap();
-    drop(spool.create_recording("rec_x_hls_2").unwrap());
+    drop(spool.create_recording("rec_x_hls_2", b"").unwrap());
     let inside = fixture.root().join("spool");
     fs::write(inside.join("rec_file"), "not a directory").unwrap();
     fs::create_dir(inside.join("lost+found")).unwrap();
@@ -36,7 +36,7 @@ fn names_that_are_no_recordings_reach_no_path() {
     for bad in ["", "rec_", "..", "rec_../x", "rec_a/b", "rec_a\0", "REC_A", "rec_A", "rec_a.b", "spool", &long] {
         for error in [
             fixture.spool.directory(bad).err(),
-            fixture.spool.create_recording(bad).err(),
+            fixture.spool.create_recording(bad, b"").err(),
             fixture.spool.remove(bad).err(),
             fixture.spool.files(bad).err(),
         ] {
@@ -136,4 +136,27 @@ fn a_link_in_the_locks_place_is_refused() {
     symlink(&other, root.path().join("lock")).unwrap();
     assert!(matches!(lock(&RealDisk, root.path()), Err(DiskError::Io { .. })));
     assert_eq!(fs::read(other).unwrap(), b"precious");
+}
+
+#[test]
+fn a_recording_keeps_its_label_beside_its_files() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.spool.label(ID).unwrap(), None, "this one was given none");
+    let id = "rec_x_hls_2";
+    let mut writer = fixture.spool.create_recording(id, b"{\"id\":1}").unwrap();
+    writer.perform(&[create("a.ts")]).unwrap();
+    assert_eq!(fixture.spool.label(id).unwrap().as_deref(), Some(&b"{\"id\":1}"[..]));
+    let files = fixture.spool.files(id).unwrap();
+    assert!(files.unknown().unwrap().is_empty());
+    assert_eq!(livetape_mux::Files::list(&files).unwrap().len(), 1);
+
+    let directory = fixture.spool.directory(id).unwrap();
+    fs::write(directory.join(".label.json"), vec![b'x'; 100_000]).unwrap();
+    assert!(fixture.spool.label(id).is_err(), "no label is that long");
+    fs::remove_file(directory.join(".label.json")).unwrap();
+    symlink("/etc/passwd", directory.join(".label.json")).unwrap();
+    assert!(fixture.spool.label(id).is_err(), "links are not followed");
+    assert_eq!(fixture.spool.files(id).unwrap().unknown().unwrap(), [".label.json"]);
+    fixture.spool.remove(id).unwrap();
+    assert!(!directory.exists());
 }

@@ -166,7 +166,7 @@ fn a_disk_that_is_really_full_costs_the_last_operation_only() {
     let Some(mounted) = Tmpfs::mount(directory.path(), "1m") else { return };
     let spool = Spool::open(Arc::new(RealDisk), directory.path()).unwrap();
     assert!(spool.space().unwrap().total_bytes <= 1 << 20);
-    let mut writer = spool.create_recording(ID).unwrap();
+    let mut writer = spool.create_recording(ID, b"").unwrap();
     writer.perform(&[create(FILE)]).unwrap();
     let slices = vec![Bytes::from(vec![1; 50_000]), Bytes::from(vec![2; 50_000])];
     let mut whole = 0;

@@ -24,7 +24,7 @@ impl Fixture {
     pub fn on(disk: Arc<dyn Disk>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let spool = Spool::open(disk, directory.path()).unwrap();
-        let writer = spool.create_recording(ID).unwrap();
+        let writer = spool.create_recording(ID, b"").unwrap();
         Self { spool, writer, directory }
     }
 

@@ -88,7 +88,7 @@ fn what_is_there_is_never_created_again() {
     fixture.writer.perform(&[finish(FILE)]).unwrap();
     assert!(matches!(fixture.writer.perform(&[create(FILE)]), Err(DiskError::Exists { .. })));
     assert_eq!(fixture.read(FILE), b"precious");
-    assert!(matches!(fixture.spool.create_recording(ID), Err(DiskError::Exists { .. })));
+    assert!(matches!(fixture.spool.create_recording(ID, b""), Err(DiskError::Exists { .. })));
 }
 
 #[test]

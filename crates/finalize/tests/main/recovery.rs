@@ -314,7 +314,7 @@ async fn every_row_with_every_state_of_its_files_comes_to_its_end() {
                 world.open_row(id);
             }
             if files != Nothing {
-                let mut writer = world.spool.create_recording(&id.to_string()).unwrap();
+                let mut writer = world.spool.create_recording(&id.to_string(), b"").unwrap();
                 if files == Whole {
                     writer.perform(&whole).unwrap();
                 }

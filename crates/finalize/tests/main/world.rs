@@ -101,7 +101,7 @@ impl World {
     pub(crate) fn recording(&self, session: SessionId, format: Format, sequence: u32) -> RecordingId {
         let id = RecordingId { session, format, sequence };
         self.open_row(id);
-        self.spool.create_recording(&id.to_string()).unwrap();
+        self.spool.create_recording(&id.to_string(), b"").unwrap();
         id
     }
 

@@ -164,6 +164,7 @@ impl Received {
         session.frames(video, audio);
         session.received_bytes.fetch_add(bytes, Ordering::Relaxed);
         session.received_ms.fetch_max(millis, Ordering::Relaxed);
+        session.latest_ms.fetch_max(self.latest.as_millis(), Ordering::Relaxed);
         metrics::media_received(bytes, Duration::from_millis(more_ms));
         metrics::frames_received(TrackKind::Video, video);
         metrics::frames_received(TrackKind::Audio, audio);
