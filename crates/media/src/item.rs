@@ -82,6 +82,20 @@ pub enum WarningKind {
     KeyFrameMissing,
     /// The disk could not keep up or failed.
     DiskTrouble,
+    /// Frames that could have been recorded were dropped: the disk was too slow.
+    FramesDropped,
+    /// Media arrives and nothing of it has reached the disk for long.
+    RecordingStalled,
+    /// What had stalled grows again.
+    RecordingResumed,
+    /// A publisher is connected and has sent no media for long.
+    StreamSilent,
+    /// What was silent sends again.
+    StreamResumed,
+    /// No recording begins: there is too little space.
+    DiskLow,
+    /// Recordings begin again.
+    DiskRecovered,
 }
 
 impl WarningKind {
@@ -97,6 +111,13 @@ impl WarningKind {
             Self::CodecChanged => "codec_changed",
             Self::KeyFrameMissing => "key_frame_missing",
             Self::DiskTrouble => "disk_trouble",
+            Self::FramesDropped => "frames_dropped",
+            Self::RecordingStalled => "recording_stalled",
+            Self::RecordingResumed => "recording_resumed",
+            Self::StreamSilent => "stream_silent",
+            Self::StreamResumed => "stream_resumed",
+            Self::DiskLow => "disk_low",
+            Self::DiskRecovered => "disk_recovered",
         }
     }
 }

@@ -26,6 +26,7 @@ use livetape_flv::tag::{PREVIOUS_SIZE_BYTES, TAG_HEADER_BYTES};
 use livetape_flv::{TagHeader, write};
 use livetape_media::{Frame, MediaTime, Track, TrackKind, WallTime};
 
+use crate::flushed::{Flushed, Pending};
 use crate::{Begin, FileName, Layout, Muxer, NotPossible, Op, Progress, Summary};
 use ledger::{FrameFacts, Ledger};
 use metadata::Head;
@@ -52,6 +53,7 @@ pub struct FlvMuxer {
     video: Lane,
     audio: Lane,
     repaired: u64,
+    flushed: Flushed,
 }
 
 /// Where one track stands.
@@ -102,6 +104,7 @@ impl FlvMuxer {
             video: Lane { track: video, ..Lane::default() },
             audio: Lane { track: audio, ..Lane::default() },
             repaired: 0,
+            flushed: Flushed::default(),
         }
     }
 
@@ -201,6 +204,7 @@ impl Muxer for FlvMuxer {
         if kind == TrackKind::Video && frame.random_access && self.may_write(before_key) {
             self.write(ops);
         }
+        self.flushed.took(frame);
         self.frames.push(frame.clone());
         self.frames_bytes += frame.data.len();
         let lane = self.lane(kind);
@@ -221,7 +225,14 @@ impl Muxer for FlvMuxer {
     }
 
     fn progress(&self) -> Progress {
-        Progress { size_bytes: self.ledger.size, duration: self.ledger.duration(None).to_duration(), segments: 0 }
+        let first = |kind, lane: &Lane| lane.first.map(|first| Pending { kind, first, lone: false });
+        let waiting = [first(TrackKind::Video, &self.video), first(TrackKind::Audio, &self.audio)];
+        Progress {
+            size_bytes: self.ledger.size,
+            duration: self.ledger.duration(None).to_duration(),
+            flushed: self.flushed.until(self.start, waiting.into_iter().flatten()),
+            segments: 0,
+        }
     }
 
     fn end(&mut self, end: Option<MediaTime>, ops: &mut Vec<Op>) -> Summary {

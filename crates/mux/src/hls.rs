@@ -35,6 +35,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use livetape_media::{Codec, Frame, MediaTime, Track, TrackKind, WallTime};
 
+use crate::flushed::Flushed;
 use crate::{Begin, Layout, Muxer, NotPossible, Op, Progress, SegmentType, Summary};
 use container::Container;
 use cut::{Cut, Cutter};
@@ -62,6 +63,7 @@ pub struct HlsMuxer {
     open: Option<OpenSegment>,
     publisher: Publisher,
     totals: Totals,
+    flushed: Flushed,
 }
 
 /// A stretch of the recording that goes on without a break.
@@ -104,6 +106,7 @@ impl HlsMuxer {
             init: None,
             open: None,
             totals: Totals::default(),
+            flushed: Flushed::default(),
             start,
             wall_start,
             layout,
@@ -229,6 +232,7 @@ impl Muxer for HlsMuxer {
         }
         self.cutter.took(frame);
         self.totals.took(frame);
+        self.flushed.took(frame);
         let fragment = self.container.push(frame);
         self.append(fragment, ops);
     }
@@ -261,6 +265,7 @@ impl Muxer for HlsMuxer {
         Progress {
             size_bytes: self.totals.bytes + open_bytes + self.publisher.bytes(),
             duration: Duration::from_millis(segments.total_ms() + u64::from(open_ms)),
+            flushed: self.flushed.until(self.start, self.container.waiting()),
             segments: u64::from(segments.len()),
         }
     }

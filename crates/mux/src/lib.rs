@@ -6,6 +6,7 @@
 //! leaves files that can be played or completed.
 
 mod bmff;
+mod flushed;
 pub mod flv;
 pub mod hls;
 pub mod mp4;
@@ -145,6 +146,10 @@ pub struct Progress {
     pub size_bytes: u64,
     /// Media time from its start to the end of its last frame.
     pub duration: Duration,
+    /// On the session's timeline: every frame taken that is decoded before this moment is in the
+    /// operations handed over. What they leave on the disk holds it, whole or salvaged. One frame may be
+    /// missing: the last of a track that has sent nothing for more than a second.
+    pub flushed: MediaTime,
     /// HLS: media segments finished.
     pub segments: u64,
 }

@@ -20,6 +20,7 @@ use livetape_media::{Frame, MediaTime, Track, WallTime};
 
 use crate::bmff::progressive;
 use crate::bmff::{Brands, Fragment, FragmentLimits, Fragmenter, Movie, Origin, TrackEntry, TrackIndex, init_section};
+use crate::flushed::Flushed;
 use crate::{Begin, FileName, Muxer, NotPossible, Op, Progress, Summary};
 use layout::Head;
 
@@ -42,6 +43,7 @@ pub struct Mp4Muxer {
     sequence: u32,
     /// The latest moment shown, as far as it is known.
     until: MediaTime,
+    flushed: Flushed,
 }
 
 impl Mp4Muxer {
@@ -64,6 +66,7 @@ impl Mp4Muxer {
             len: 0,
             sequence: 0,
             until: begin.start,
+            flushed: Flushed::default(),
         }
     }
 
@@ -98,6 +101,9 @@ impl Muxer for Mp4Muxer {
             self.write(fragment, ops);
         }
         self.until = self.until.max(frame.pts);
+        if self.tracks.iter().any(|track| track.id == frame.track) {
+            self.flushed.took(frame);
+        }
     }
 
     fn flush(&mut self, ops: &mut Vec<Op>) {
@@ -111,7 +117,12 @@ impl Muxer for Mp4Muxer {
     }
 
     fn progress(&self) -> Progress {
-        Progress { size_bytes: self.len, duration: (self.until - self.start).to_duration(), segments: 0 }
+        Progress {
+            size_bytes: self.len,
+            duration: (self.until - self.start).to_duration(),
+            flushed: self.flushed.until(self.start, self.fragmenter.waiting()),
+            segments: 0,
+        }
     }
 
     /// With no frame taken the file is removed: there is no MP4 of nothing.

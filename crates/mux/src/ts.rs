@@ -26,6 +26,7 @@ use bytes::Bytes;
 use livetape_media::codec::AvcConfig;
 use livetape_media::{CodecConfig, Frame, MediaTime, Track, TrackId, TrackKind};
 
+use crate::flushed::Pending;
 use audio::Wrapping;
 use clock::Clock;
 use packet::{Adaptation, PACKET, PesHeader, PesWriter, clock_packet, note_packet, table_packet};
@@ -152,6 +153,14 @@ impl TsMuxer {
         if self.carries(frame.track) {
             self.frames.push(frame.clone());
         }
+    }
+
+    /// What waits for the fragment to be closed, of each track.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = Pending> + '_ {
+        [TrackKind::Video, TrackKind::Audio].into_iter().filter_map(|kind| {
+            let first = self.frames.iter().find(|frame| frame.track.kind == kind)?.dts;
+            Some(Pending { kind, first, lone: false })
+        })
     }
 
     /// Frames whose times had to be moved.

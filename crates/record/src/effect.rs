@@ -1,5 +1,7 @@
 //! What a recorder wants done.
 
+use std::time::Duration;
+
 use livetape_media::{Format, MediaTime, Track, WallTime, Warning};
 use livetape_mux::{Op, Summary};
 
@@ -57,6 +59,8 @@ pub struct Closing {
     pub reason: StopReason,
     /// What it holds.
     pub summary: Summary,
+    /// Media that came after its end and was dropped; it is in no recording of this format.
+    pub lost: Duration,
 }
 
 /// A recording that is not kept.
@@ -68,6 +72,8 @@ pub struct Discarding {
     pub at: WallTime,
     /// Why it ended.
     pub reason: StopReason,
+    /// Media that came after its end and was dropped.
+    pub lost: Duration,
 }
 
 /// A recording that broke.

@@ -17,6 +17,8 @@ pub enum CutReason {
     Split,
     /// Writing failed.
     DiskTrouble,
+    /// The disk was too slow, and what came in the meantime was dropped.
+    DiskSlow,
 }
 
 impl CutReason {
@@ -29,6 +31,7 @@ impl CutReason {
             Self::TimestampJump => "timestamp_jump",
             Self::Split => "split",
             Self::DiskTrouble => "disk_trouble",
+            Self::DiskSlow => "disk_slow",
         }
     }
 }

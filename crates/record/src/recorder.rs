@@ -5,9 +5,14 @@
 //! the sound has reached it too, so that sound heard before the cut goes to the old recording and
 //! the rest to the new: nothing is lost, nothing doubled. The recorders of one session see the
 //! same items and follow the same rules, so equal limits cut all formats at the same frame.
+//!
+//! While a recorder is suspended it drops what comes, and makes nothing of it. Dropping begins after
+//! a whole frame and ends at a key frame, where the open recording ends and the next one begins: a
+//! frame is in exactly one recording, or counted as dropped.
 
 mod open;
 mod preroll;
+mod suspension;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +28,7 @@ use crate::effect::{Abandoning, Closing, Discarding, Effect, Opening};
 use crate::{CutReason, NameFields, NameTemplate, RecordingId, SessionId, StartReason, StopReason, StreamPath};
 use open::{Open, Step};
 use preroll::Preroll;
+use suspension::{Dropped, Suspension};
 
 /// How a session is recorded in one format.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +63,11 @@ pub struct Recorder {
     /// Frames left out because nothing can decode them, not yet reported.
     skipped: u64,
     reported_skipped: u64,
+    /// Nothing can be written: frames are dropped.
+    suspension: Option<Suspension>,
+    dropped: u64,
+    /// Bytes of frames taken since operations were made.
+    gathered_bytes: usize,
     ops: Vec<Op>,
 }
 
@@ -121,6 +132,9 @@ impl Recorder {
             unflushed_since: None,
             skipped: 0,
             reported_skipped: 0,
+            suspension: None,
+            dropped: 0,
+            gathered_bytes: 0,
             ops: Vec::new(),
         }
     }
@@ -138,8 +152,22 @@ impl Recorder {
     /// The open recording and how far it has come.
     pub fn progress(&self) -> Option<(RecordingId, Progress)> {
         match &self.state {
-            State::Open(open) => Some((open.id, open.muxer.progress())),
+            State::Open(open) => Some((open.id, open.progress())),
             _ => None,
+        }
+    }
+
+    /// Whether it records the track `id`: no other recorder's business, nor beyond the format.
+    pub fn records(&self, id: TrackId) -> bool {
+        id.index == 0 && self.tracks.of(id.kind).is_some()
+    }
+
+    /// Bytes of frames that were taken and are in no operation yet, about.
+    pub fn held_bytes(&self) -> usize {
+        match &self.state {
+            State::Waiting(preroll) => preroll.bytes(),
+            State::Open(_) => self.gathered_bytes,
+            State::Ended => 0,
         }
     }
 
@@ -233,10 +261,15 @@ impl Recorder {
     }
 
     fn frame(&mut self, frame: &Frame, now: Now, effects: &mut Vec<Effect>) {
-        if frame.track.index != 0 || self.tracks.of(frame.track.kind).is_none() {
-            return;
+        if self.records(frame.track) && !self.drops(frame, now, effects) {
+            self.take(frame, now, effects);
         }
+    }
+
+    /// A frame that is not dropped.
+    fn take(&mut self, frame: &Frame, now: Now, effects: &mut Vec<Effect>) {
         self.unflushed_since.get_or_insert(now.mono);
+        self.gathered_bytes += frame.data.len();
         match &mut self.state {
             State::Waiting(preroll) => {
                 preroll.push(frame, now.wall, self.tracks.video.is_some(), &mut self.skipped);
@@ -259,6 +292,7 @@ impl Recorder {
     }
 
     fn end(&mut self, reason: EndReason, now: Now, effects: &mut Vec<Effect>) {
+        self.end_suspension(StopReason::End(reason), None, now, effects);
         if matches!(self.state, State::Waiting(_)) {
             self.open_from_preroll(now, effects);
         }
@@ -266,7 +300,7 @@ impl Recorder {
         if let State::Open(mut open) = std::mem::replace(&mut self.state, State::Ended) {
             open.release_sound(&mut self.ops);
             self.skipped += open.foreign_sound();
-            self.close(*open, StopReason::End(reason), None, effects);
+            self.close(*open, StopReason::End(reason), None, None, effects);
         }
         self.report_skipped(effects);
         self.unflushed_since = None;
@@ -302,7 +336,7 @@ impl Recorder {
             open.compare(&self.tracks);
             self.drain_ops(now, effects);
         } else if let State::Open(open) = std::mem::replace(&mut self.state, State::Ended) {
-            self.close(*open, StopReason::Cut(cut.reason), Some(cut.dts), effects);
+            self.close(*open, StopReason::Cut(cut.reason), Some(cut.dts), None, effects);
             self.start_reason = StartReason::Cut(cut.reason);
             self.open(tracks, cut.pts, cut.wall, effects);
         }
@@ -312,7 +346,9 @@ impl Recorder {
 
     fn feed(&mut self, frames: Vec<Frame>, now: Now, effects: &mut Vec<Effect>) {
         for frame in &frames {
-            self.frame(frame, now, effects);
+            if self.records(frame.track) {
+                self.take(frame, now, effects);
+            }
         }
     }
 
@@ -354,16 +390,25 @@ impl Recorder {
         self.state = State::Open(open);
     }
 
-    fn close(&mut self, mut open: Open, reason: StopReason, end: Option<MediaTime>, effects: &mut Vec<Effect>) {
+    /// Ends a recording, at `end` when that is known. What has been `dropped` came after it.
+    fn close(
+        &mut self,
+        mut open: Open,
+        reason: StopReason,
+        end: Option<MediaTime>,
+        dropped: Option<&Dropped>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let lost = dropped.map_or(Duration::ZERO, Dropped::media);
         let summary = open.muxer.end(end, &mut self.ops);
         let millis = i64::try_from(summary.duration.as_millis()).unwrap_or(i64::MAX);
         let ended_at = open.started_at.plus_millis(millis);
         if summary.duration < self.policy.min_duration {
             self.ops.clear();
-            effects.push(Effect::Discard(Discarding { id: open.id, at: ended_at, reason }));
+            effects.push(Effect::Discard(Discarding { id: open.id, at: ended_at, reason, lost }));
         } else {
             effects.extend(self.ops.drain(..).map(Effect::Op));
-            effects.push(Effect::Close(Box::new(Closing { id: open.id, ended_at, reason, summary })));
+            effects.push(Effect::Close(Box::new(Closing { id: open.id, ended_at, reason, summary, lost })));
         }
     }
 
@@ -371,6 +416,7 @@ impl Recorder {
         if !self.ops.is_empty() {
             // The frame that closed a fragment is the first of the next.
             self.unflushed_since = Some(now.mono);
+            self.gathered_bytes = 0;
             effects.extend(self.ops.drain(..).map(Effect::Op));
         }
     }

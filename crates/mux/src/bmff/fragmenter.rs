@@ -10,6 +10,7 @@ use livetape_media::{Frame, MediaTime};
 
 use super::placement::Placement;
 use super::{Fragment, Origin, Run, Sample, TrackEntry};
+use crate::flushed::Pending;
 
 /// When a fragment is closed, besides at every key frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +124,14 @@ impl Fragmenter {
         self.take(|track| {
             let end = end.filter(|_| track.entry.is_video()).map(|end| track.placement.end(end, zero));
             track.run(track.waiting.len(), end)
+        })
+    }
+
+    /// What waits for the cut, of each track.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = Pending> + '_ {
+        self.tracks.iter().filter_map(|track| {
+            let first = track.waiting.first()?.dts;
+            Some(Pending { kind: track.entry.id.kind, first, lone: track.waiting.len() == 1 })
         })
     }
 

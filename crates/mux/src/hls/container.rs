@@ -4,6 +4,7 @@ use bytes::Bytes;
 use livetape_media::{Frame, MediaTime, Track, TrackId, TrackKind};
 
 use super::fmp4::Fmp4;
+use crate::flushed::Pending;
 use crate::ts::TsMuxer;
 use crate::{Layout, SegmentType};
 
@@ -78,6 +79,15 @@ impl Container {
             Self::Fmp4(fmp4) => fmp4.finish(end),
             Self::Ts(ts) => ts.cut(),
         }
+    }
+
+    /// What waits for the fragment to be closed, of each track.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Pending> + '_ {
+        let (fmp4, ts) = match self {
+            Self::Fmp4(fmp4) => (Some(fmp4.waiting()), None),
+            Self::Ts(ts) => (None, Some(ts.muxer.waiting())),
+        };
+        fmp4.into_iter().flatten().chain(ts.into_iter().flatten())
     }
 
     /// Frames whose times had to be moved.

@@ -14,6 +14,7 @@ use livetape_media::{CodecConfig, Frame, MediaTime, Track, TrackId, WallTime};
 
 use crate::Layout;
 use crate::bmff::{BoxWriter, Brands, Fragment, FragmentLimits, Fragmenter, Origin, TrackEntry, init_section};
+use crate::flushed::Pending;
 
 /// How far before the recording's start decoding time zero is: room for sound that begins before
 /// the first picture, and for pictures that are decoded before they are shown.
@@ -100,6 +101,10 @@ impl Fmp4 {
     pub(super) fn finish(&mut self, end: Option<MediaTime>) -> Option<Vec<Bytes>> {
         let fragment = self.fragmenter.finish(end);
         self.slices(fragment)
+    }
+
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Pending> + '_ {
+        self.fragmenter.waiting()
     }
 
     pub(super) fn repaired_frames(&self) -> u64 {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use livetape_media::{Frame, MediaTime, TrackKind, WallTime};
-use livetape_mux::{Muxer, Op};
+use livetape_mux::{Muxer, Op, Progress};
 
 use super::Tracks;
 use crate::{CutReason, RecordingId};
@@ -97,6 +97,14 @@ impl Open {
             foreign: VecDeque::new(),
             cut: None,
         }
+    }
+
+    /// How far it has come. What waits here is in no operation.
+    pub(super) fn progress(&self) -> Progress {
+        let progress = self.muxer.progress();
+        let cut = self.cut.iter().flat_map(|cut| &cut.frames);
+        let waiting = cut.chain(&self.ahead).chain(&self.foreign).map(|frame| frame.dts);
+        Progress { flushed: waiting.fold(progress.flushed, MediaTime::min), ..progress }
     }
 
     /// The publisher's tracks are `now` these.

@@ -8,7 +8,7 @@ use livetape_media::{Frame, MediaTime, TrackKind, WallTime};
 use super::Tracks;
 
 /// How long a publisher with a video track may send only sound before the sound is recorded alone.
-const KEY_FRAME_WAIT: MediaTime = MediaTime::from_millis(10_000);
+pub(super) const KEY_FRAME_WAIT: MediaTime = MediaTime::from_millis(10_000);
 /// Frames gather only up to this many bytes; beyond it the recording opens with what there is.
 const MAX_BYTES: usize = 32 << 20;
 
@@ -44,6 +44,16 @@ impl Preroll {
             newest: MediaTime::ZERO,
             has_sound: false,
         }
+    }
+
+    /// For sound that has come alone since `first`, though there are pictures to wait for.
+    pub(super) fn after(wait: Duration, first: MediaTime, wall: WallTime) -> Self {
+        Self { first: Some((first, wall)), ..Self::new(wait) }
+    }
+
+    /// Bytes of the frames that have gathered.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// One more frame. With `video_known`, sound from long before the first key frame is let go.

@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 use super::*;
 
+mod suspension;
+
 /// A muxer that writes each frame as one operation, so that a test can see where it went.
 struct Witness {
     format: Format,

@@ -157,7 +157,8 @@ impl World {
         let remote = "192.0.2.1:5000".to_owned();
         let new = LiveSession::new(session(number), path, remote, WallTime::from_unix_millis(NOW), close);
         let Ok(place) = self.api.live.enter(new) else { panic!("{stream} is live already") };
-        let progress = Progress { size_bytes, duration: Duration::from_millis(millis), segments: 0 };
+        let duration = Duration::from_millis(millis);
+        let progress = Progress { size_bytes, duration, ..Progress::default() };
         place.session().recording(id, Some(&key(number, stream, id.format)), progress);
         place
     }
