@@ -27,7 +27,7 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// For development only: what they use is their own affair, but nothing above uses them.
-const DEVELOPMENT: &[&str] = &["testkit", "e2e", "benches"];
+const DEVELOPMENT: &[&str] = &["testkit", "simulation", "e2e", "benches"];
 
 /// Ordinary code: no sockets, tasks or timers, so nothing that brings them.
 const WITHOUT_RUNTIME: &[&str] = &["media", "flv", "rtmp", "mux", "record", "disk", "catalog"];
