@@ -96,7 +96,7 @@ fn perform(
         match effect {
             Effect::Open(opening) => {
                 *id = opening.id.to_string();
-                *writer = Some(spool.create_recording(id)?);
+                *writer = Some(spool.create_recording(id, b"")?);
             }
             Effect::Op(op) => writer.as_mut().context("an operation before the opening")?.perform(&[op])?,
             Effect::Close(_) => *writer = None,

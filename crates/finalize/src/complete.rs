@@ -14,13 +14,30 @@
 use std::time::Duration;
 
 use livetape_catalog::{Catalog, Change, RecordingRow};
-use livetape_disk::{DiskError, Spool};
-use livetape_media::WallTime;
-use livetape_mux::{Salvage, SalvageError, Summary, salvage};
+use livetape_disk::{DiskError, Spool, SpoolFiles};
+use livetape_media::{MediaTime, WallTime};
+use livetape_mux::{Files, Salvage, SalvageError, Summary, salvage};
+use livetape_record::RecordingId;
 use tracing::{info, warn};
 
 use crate::evict::{evict, set_aside};
+use crate::strangers::set_strangers_aside;
 use crate::{FinalizeError, WallClock};
+
+/// What the files of a torn recording hold, now that they are complete.
+pub(crate) enum Salvaged {
+    /// Something; the files will never change again.
+    Whole {
+        /// What.
+        summary: Box<Summary>,
+        /// Bytes that were not whole.
+        cut_bytes: u64,
+    },
+    /// No whole frame.
+    Nothing,
+    /// What a muxer does not write.
+    Damaged(String),
+}
 
 /// What became of a torn recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +46,8 @@ pub(crate) enum Completion {
     Finished {
         /// Bytes that were not whole.
         cut_bytes: u64,
+        /// The calendar's time at its end.
+        ended_at: WallTime,
     },
     /// It held nothing whole.
     Discarded,
@@ -36,55 +55,31 @@ pub(crate) enum Completion {
     Failed,
 }
 
-/// Completes the recording of `row`, whose state is `recording` and to which nobody writes. It
-/// ended because of `reason`. Blocks.
+/// Completes the files of the recording of `row`, whose state is `recording` and to which nobody
+/// writes. Blocks.
 ///
 /// # Errors
-/// What passes, such as a full disk: the row and the files are then as good as before.
-pub(crate) fn complete(
-    catalog: &Catalog,
-    spool: &Spool,
-    wall: &WallClock,
-    row: &RecordingRow,
-    reason: &str,
-) -> Result<Completion, FinalizeError> {
+/// What passes, such as a full disk: the files are then as good as before.
+pub(crate) fn salvage_files(spool: &Spool, row: &RecordingRow) -> Result<Salvaged, FinalizeError> {
     let id = row.id.to_string();
     if !spool.contains(&id)? {
-        return discard(catalog, spool, wall, row, reason);
+        return Ok(Salvaged::Nothing);
     }
     // What could not be synced is not trusted before it has been written anew.
     spool.renew(&id)?;
+    set_strangers_aside(spool, row.id)?;
     let files = spool.files(&id)?;
-    let unknown = files.unknown().map_err(|source| DiskError::Io {
-        action: "listing the files of",
-        path: id.clone().into(),
-        source,
-    })?;
-    for name in unknown {
-        let path = spool.quarantine_file(&id, &name)?;
-        warn!(recording = id, path = %path.display(), "a file that is no recording's was moved aside");
-    }
     match salvage(row.id.format, &files, row.started_at) {
         Ok(Salvage::Complete { ops, summary, cut_bytes }) => {
             spool.writer(&id)?.perform(&ops)?;
-            let ended_at = end_of(row.started_at, &summary, wall());
-            catalog.apply(Change::RecordingFinished {
-                id: row.id,
-                ended_at,
-                reason: reason.to_owned(),
-                facts: crate::facts(&summary),
-                recovered: true,
-                lost: Duration::ZERO,
-            })?;
-            info!(
-                recording = id,
-                cut_bytes,
-                duration_ms = u64::try_from(summary.duration.as_millis()).unwrap_or(u64::MAX),
-                "recording completed after a break"
-            );
-            Ok(Completion::Finished { cut_bytes })
+            Ok(Salvaged::Whole { summary: Box::new(summary), cut_bytes })
         }
-        Ok(Salvage::Empty) => discard(catalog, spool, wall, row, reason),
+        // A finished segment always holds something. Without the first one it cannot be played, which
+        // is no reason to throw it away.
+        Ok(Salvage::Empty) if has_finished_segment(&files) => {
+            Ok(Salvaged::Damaged("later segments are there, the first is missing".to_owned()))
+        }
+        Ok(Salvage::Empty) => Ok(Salvaged::Nothing),
         // Of a file that cannot be read it is not known that it is damaged.
         Err(SalvageError::Read { file, source }) if passes(&source) => {
             Err(DiskError::Io { action: "reading", path: spool.path(&id, &file)?, source }.into())
@@ -92,28 +87,70 @@ pub(crate) fn complete(
         Err(SalvageError::List(source)) if passes(&source) => {
             Err(DiskError::Io { action: "listing the files of", path: id.into(), source }.into())
         }
-        Err(error) => {
-            let error = format!("it broke off and cannot be completed: {error}; its files are kept in the quarantine");
-            warn!(recording = id, "{error}");
-            catalog.apply(Change::RecordingFailed { id: row.id, at: wall(), error })?;
-            set_aside(catalog, spool, row.id)?;
-            Ok(Completion::Failed)
+        Err(error) => Ok(Salvaged::Damaged(error.to_string())),
+    }
+}
+
+impl Salvaged {
+    /// The moment at which what it holds ends, on its session's timeline.
+    pub(crate) fn end(&self, row: &RecordingRow) -> Option<MediaTime> {
+        match self {
+            Self::Whole { summary, .. } => row.start.map(|start| start.saturating_add(summary.duration)),
+            Self::Nothing => row.start,
+            Self::Damaged(_) => None,
         }
     }
 }
 
-fn discard(
+/// Where the next recording of the session in the same format begins, on the session's timeline:
+/// what arrived from there on is not this one's to lose.
+pub(crate) fn following(siblings: &[RecordingRow], id: RecordingId) -> Option<MediaTime> {
+    let later = |row: &&RecordingRow| row.id.format == id.format && row.id.sequence > id.sequence;
+    siblings.iter().filter(later).min_by_key(|row| row.id.sequence)?.start
+}
+
+/// Brings the row to what its files turned out to hold. It ended because of `reason`; of its session
+/// everything before `arrived` had come. Blocks.
+///
+/// # Errors
+/// What passes: the row and the files are then as good as before.
+pub(crate) fn conclude(
     catalog: &Catalog,
     spool: &Spool,
     wall: &WallClock,
     row: &RecordingRow,
     reason: &str,
+    salvaged: Salvaged,
+    arrived: Option<MediaTime>,
 ) -> Result<Completion, FinalizeError> {
-    let (at, reason_text) = (wall(), reason.to_owned());
-    catalog.apply(Change::RecordingDiscarded { id: row.id, at, reason: reason_text, lost: Duration::ZERO })?;
-    evict(catalog, spool, row.id)?;
-    info!(recording = %row.id, reason, "recording discarded: it holds no whole frame");
-    Ok(Completion::Discarded)
+    let (id, reason) = (row.id, reason.to_owned());
+    let end = salvaged.end(row);
+    let lost = arrived.zip(end).map_or(Duration::ZERO, |(arrived, end)| (arrived - end).to_duration());
+    let lost_ms = u64::try_from(lost.as_millis()).unwrap_or(u64::MAX);
+    match salvaged {
+        Salvaged::Whole { summary, cut_bytes } => {
+            let ended_at = end_of(row.started_at, &summary, wall());
+            let facts = crate::facts(&summary);
+            let duration_ms = u64::try_from(facts.duration.as_millis()).unwrap_or(u64::MAX);
+            catalog.apply(Change::RecordingFinished { id, ended_at, reason, facts, recovered: true, lost })?;
+            info!(recording = %id, cut_bytes, duration_ms, lost_ms, "recording completed after a break");
+            Ok(Completion::Finished { cut_bytes, ended_at })
+        }
+        Salvaged::Nothing => {
+            info!(recording = %id, reason, lost_ms, "recording discarded: it holds no whole frame");
+            catalog.apply(Change::RecordingDiscarded { id, at: wall(), reason, lost })?;
+            evict(catalog, spool, id)?;
+            Ok(Completion::Discarded)
+        }
+        Salvaged::Damaged(problem) => {
+            let error =
+                format!("it broke off and cannot be completed: {problem}; its files are kept in the quarantine");
+            warn!(recording = %id, "{error}");
+            catalog.apply(Change::RecordingFailed { id, at: wall(), error })?;
+            set_aside(catalog, spool, id)?;
+            Ok(Completion::Failed)
+        }
+    }
 }
 
 /// A recording that was cut short ended when its last frame did: its start and its length, but not
@@ -121,6 +158,11 @@ fn discard(
 fn end_of(started_at: WallTime, summary: &Summary, now: WallTime) -> WallTime {
     let millis = i64::try_from(summary.duration.as_millis()).unwrap_or(i64::MAX);
     started_at.plus_millis(millis).min(now.max(started_at))
+}
+
+fn has_finished_segment(files: &SpoolFiles) -> bool {
+    let listed = files.list().unwrap_or_default();
+    listed.iter().any(|(file, growing)| !growing && file.as_str().starts_with("segment-"))
 }
 
 /// Whether a failed read says nothing about the file: too many open files, no memory.

@@ -9,10 +9,13 @@ use livetape_record::RecordingId;
 use tracing::warn;
 
 use crate::FinalizeError;
+use crate::strangers::set_strangers_aside;
 
-/// Removes the files of a recording that is `ready` or `discarded`. Blocks.
+/// Removes the files of a recording that is `ready` or `discarded`; what else is in its directory is
+/// moved to the quarantine. Blocks.
 pub(crate) fn evict(catalog: &Catalog, spool: &Spool, id: RecordingId) -> Result<(), FinalizeError> {
     catalog.apply(Change::SpoolEvicted { id })?;
+    set_strangers_aside(spool, id)?;
     Ok(spool.remove(&id.to_string())?)
 }
 

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use livetape_catalog::{Catalog, RecordingState};
 use livetape_disk::Spool;
+use livetape_media::MediaTime;
 use livetape_record::RecordingId;
 use livetape_store::ObjectStore;
 use tokio::sync::Notify;
@@ -120,8 +121,11 @@ impl Finalizer {
 
     /// This recording could not be written to its end, and nobody writes to its files any more. What
     /// they hold is completed as after a crash and goes the same way as others.
-    pub fn recording_broken(&self, id: RecordingId) {
-        self.push(id, Task::Complete);
+    ///
+    /// `received` is how much of its session had arrived when it broke, as a moment on the session's
+    /// timeline: what the files do not hold of it is lost in this format. `None` when that is not known.
+    pub fn recording_broken(&self, id: RecordingId, received: Option<MediaTime>) {
+        self.push(id, Task::Complete { received });
     }
 
     /// Recordings that are not in the store yet.

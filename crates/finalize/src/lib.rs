@@ -22,6 +22,7 @@ mod recover;
 pub mod schedule;
 pub mod signature;
 pub mod sink;
+mod strangers;
 pub mod webhook;
 mod writer;
 
@@ -32,5 +33,5 @@ pub use error::{FinalizeError, Trouble};
 pub use facts::facts;
 pub use finalizer::{Finalizer, FinalizerOptions, Parts};
 pub use label::{Label, LabelError};
-pub use recover::{Recovered, recover};
+pub use recover::{Recovered, recover, recover_with};
 pub use writer::{Destination, Refusal, Report, Writer};

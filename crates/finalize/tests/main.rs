@@ -4,10 +4,14 @@
 
 #[path = "main/announcer.rs"]
 mod announcer;
+#[path = "main/cells.rs"]
+mod cells;
 #[path = "main/finalizer.rs"]
 mod finalizer;
 #[path = "main/flaky_store.rs"]
 mod flaky_store;
+#[path = "main/lost.rs"]
+mod lost;
 #[path = "main/receiver.rs"]
 mod receiver;
 #[path = "main/recovery.rs"]

@@ -135,7 +135,8 @@ impl Service {
         let stop = stop_finalize.clone();
         let (finalizer, work) = blocking(move || Ok(Finalizer::new(parts, options, stop)?)).await?;
         tasks.spawn("finalizer", work);
-        recovered.left.into_iter().for_each(|id| finalizer.recording_broken(id));
+        let left = recovered.left.iter().map(|(id, received)| (id.session, *received)).collect();
+        recovered.left.into_iter().for_each(|(id, received)| finalizer.recording_broken(id, received));
 
         let endpoints = webhooks::endpoints(&config.webhooks)?;
         let (announcer, work) = Announcer::new(&opened.catalog, endpoints, &wall, &counters, stop_finalize.clone());
@@ -147,7 +148,7 @@ impl Service {
         });
 
         let (live, draining) = (Live::default(), CancellationToken::new());
-        let (spool, wall, left) = (opened.spool.clone(), wall.clone(), Vec::new());
+        let (spool, wall) = (opened.spool.clone(), wall.clone());
         tasks.spawn("pulse", pulse::run(pulse::Source { live: live.clone(), spool, wall, left }));
         let (stop_rtmp, stop_http) = (CancellationToken::new(), CancellationToken::new());
         let context = context(&config, &opened, &live, &finalizer, draining.clone());
@@ -262,7 +263,7 @@ fn context(
     draining: CancellationToken,
 ) -> Context {
     let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let finalizer = finalizer.clone();
+    let (finalizer, streams) = (finalizer.clone(), live.clone());
     Context {
         limits: config.rtmp.limits(),
         max_connections: number(config.rtmp.max_connections),
@@ -275,7 +276,7 @@ fn context(
             spool: opened.spool.clone(),
             sync_interval: config.record.sync_interval.duration(),
             min_free_bytes: config.record.min_free.bytes(),
-            told: Box::new(move |report| told(&finalizer, report)),
+            told: Box::new(move |report| told(&finalizer, &streams, report)),
         }),
         live: live.clone(),
         clock: Clock::default(),
@@ -285,7 +286,7 @@ fn context(
 }
 
 /// Passes on what a writer says.
-fn told(finalizer: &Finalizer, report: Report) {
+fn told(finalizer: &Finalizer, live: &Live, report: Report) {
     match report {
         Report::Opened { id, reason } => metrics::recording_opened(id.format, reason),
         Report::Finished { id, reason, index_at_end, repaired_frames } => {
@@ -293,7 +294,7 @@ fn told(finalizer: &Finalizer, report: Report) {
             metrics::frames_repaired("container_time", repaired_frames);
             finalizer.recording_finished(id);
         }
-        Report::Broken { id } => finalizer.recording_broken(id),
+        Report::Broken { id } => finalizer.recording_broken(id, live.received_of(&id.session)),
         Report::Discarded { id } => metrics::recording_discarded(id.format),
         Report::Refused { why: Refusal::DiskLow, .. } => metrics::recording_refused("disk_low"),
         Report::Refused { why: Refusal::DiskTrouble, .. } => metrics::recording_refused("disk_trouble"),

@@ -1,6 +1,6 @@
 //! Reading single recordings, and those that work remains to be done on.
 
-use livetape_record::RecordingId;
+use livetape_record::{RecordingId, SessionId};
 use rusqlite::{OptionalExtension, params_from_iter};
 
 use super::rows;
@@ -33,6 +33,17 @@ impl Catalog {
         self.readers().with("listing recordings by state", |connection| {
             let states = params_from_iter(states.iter().map(|state| state.name()));
             rows(connection, &sql, states, columns::recording)
+        })
+    }
+
+    /// The recordings of a session in all formats, oldest first.
+    pub fn recordings_of(&self, session: &SessionId) -> Result<Vec<RecordingRow>, CatalogError> {
+        let sql = format!(
+            "SELECT {} FROM recordings INDEXED BY recordings_session WHERE session = ?1 ORDER BY started_ms, id",
+            columns::RECORDING
+        );
+        self.readers().with("listing the recordings of a session", |connection| {
+            rows(connection, &sql, [session.to_string()], columns::recording)
         })
     }
 

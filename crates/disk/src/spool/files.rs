@@ -1,5 +1,6 @@
 //! The files of a recording, to be read.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,11 +24,18 @@ impl SpoolFiles {
 
     /// Names in the recording's directory that no muxer makes, in order: something else put them
     /// there. The label and left-over temporary files of [`livetape_mux::Op::Whole`] are not among them.
-    pub fn unknown(&self) -> io::Result<Vec<std::ffi::OsString>> {
+    pub fn unknown(&self) -> io::Result<Vec<OsString>> {
+        self.strangers(|_| true)
+    }
+
+    /// Names in the recording's directory that are not the recording's, in order: those that are
+    /// [`SpoolFiles::unknown`] and those of files that were not `made` by its muxer.
+    pub fn strangers(&self, made: impl Fn(&FileName) -> bool) -> io::Result<Vec<OsString>> {
         let entries = self.disk.list_dir(&self.directory)?;
         let ours = |name: &str| {
-            let name = name.strip_prefix('.').and_then(|name| name.strip_suffix(TEMPORARY)).unwrap_or(name);
-            name == LABEL || FileName::new(name).is_some()
+            let stem = name.strip_prefix('.').and_then(|name| name.strip_suffix(TEMPORARY));
+            let stem = stem.or_else(|| name.strip_suffix(GROWING)).unwrap_or(name);
+            name == LABEL || FileName::new(stem).is_some_and(|file| made(&file))
         };
         Ok(entries
             .into_iter()

@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use livetape_media::MediaTime;
 use livetape_record::RecordingId;
 use tokio::time::Instant;
 
@@ -24,7 +25,10 @@ pub(super) enum Task {
     /// It is finished: bring it into the store.
     Upload,
     /// It could not be written to its end: complete it first.
-    Complete,
+    Complete {
+        /// How much of its session had arrived when it broke, on the session's timeline.
+        received: Option<MediaTime>,
+    },
 }
 
 /// One recording to work on.
@@ -223,7 +227,7 @@ mod tests {
     fn the_oldest_come_first_and_only_so_many_at_once() {
         let now = Instant::now();
         let mut queue = filled(2, 5);
-        queue.push(id(1), Task::Complete);
+        queue.push(id(1), Task::Complete { received: None });
         assert_eq!(queue.len(), 5);
         assert_eq!(take(&mut queue, now), [1, 2]);
         queue.finish(id(2), true);

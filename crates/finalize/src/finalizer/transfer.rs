@@ -12,9 +12,10 @@ use super::files::{Outbound, Outgoing};
 use super::queue::Task;
 use super::{FinalizerOptions, Parts};
 use crate::FinalizeError;
-use crate::complete::complete;
+use crate::complete::{conclude, following, salvage_files};
 use crate::environment::blocking;
 use crate::evict::{evict, set_aside};
+use crate::strangers::set_strangers_aside;
 
 /// Files that one call to the store is given at most: a segment every six seconds for a week is a
 /// hundred thousand.
@@ -33,7 +34,9 @@ impl Transfer<'_> {
     /// Does what is left to do, whatever was done before.
     pub(super) async fn run(&self, task: Task) -> Result<(), FinalizeError> {
         let mut row = self.row().await?;
-        if row.state == RecordingState::Recording && task == Task::Complete {
+        if row.state == RecordingState::Recording
+            && let Task::Complete { received } = task
+        {
             let parts = self.parts.clone();
             blocking::<_, FinalizeError, _>(move || {
                 // Left over by recovery, it is the crash that cut it off.
@@ -41,7 +44,10 @@ impl Transfer<'_> {
                 let crash = EndReason::Crash.name();
                 let crashed = session.is_some_and(|session| session.end_reason.as_deref() == Some(crash));
                 let reason = if crashed { crash } else { BROKEN };
-                complete(&parts.catalog, &parts.spool, &parts.wall, &row, reason)
+                let salvaged = salvage_files(&parts.spool, &row)?;
+                let siblings = parts.catalog.recordings_of(&row.id.session)?;
+                let arrived = following(&siblings, row.id).or(received);
+                conclude(&parts.catalog, &parts.spool, &parts.wall, &row, reason, salvaged, arrived)
             })
             .await?;
             row = self.row().await?;
@@ -53,7 +59,7 @@ impl Transfer<'_> {
             }
             // The attempt before this one came as far as this.
             RecordingState::Ready => self.evict().await,
-            RecordingState::Discarded if task == Task::Complete => {
+            RecordingState::Discarded if matches!(task, Task::Complete { .. }) => {
                 let (parts, id) = (self.parts.clone(), self.id);
                 blocking(move || evict(&parts.catalog, &parts.spool, id)).await
             }
@@ -79,7 +85,12 @@ impl Transfer<'_> {
     async fn upload(&self, row: &RecordingRow) -> Result<(), FinalizeError> {
         self.change(Change::UploadStarted { id: self.id }).await?;
         let (spool, owned) = (self.parts.spool.clone(), row.clone());
-        let outbound = blocking(move || Outbound::find(&spool, &owned)).await?;
+        let outbound = blocking::<_, FinalizeError, _>(move || {
+            // Nobody asked for somebody's notes in the store.
+            set_strangers_aside(&spool, owned.id)?;
+            Outbound::find(&spool, &owned)
+        });
+        let outbound = outbound.await?;
         for batch in outbound.stages.iter().flat_map(|stage| stage.chunks(BATCH_FILES)) {
             self.put(batch).await?;
         }

@@ -1,8 +1,9 @@
 //! How far recovery has come, and what it came to.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use livetape_media::MediaTime;
 use livetape_record::RecordingId;
 use tracing::info;
 
@@ -23,9 +24,10 @@ pub struct Recovered {
     pub quarantined: usize,
     /// Sessions that the crash ended.
     pub sessions: usize,
-    /// Recordings that could not be completed now, as when the disk is full. Hand them to
-    /// [`crate::Finalizer::recording_broken`], which tries again for as long as it takes.
-    pub left: Vec<RecordingId>,
+    /// Recordings that could not be completed now, as when the disk is full, and how much had arrived
+    /// of each. Hand them to [`crate::Finalizer::recording_broken`], which tries again for as long as it
+    /// takes, and keep their sessions in the pulse: it is the only place where that is said.
+    pub left: Vec<(RecordingId, Option<MediaTime>)>,
 }
 
 /// How often progress is logged, at least one of both.
@@ -34,39 +36,51 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// What recovery has come to so far, told in the log on the way.
 pub(super) struct Report {
-    total: usize,
     begun: Instant,
     progress: Mutex<Progress>,
 }
 
 struct Progress {
     recovered: Recovered,
+    /// What is being done.
+    phase: &'static str,
+    total: usize,
     done: usize,
     told: Instant,
 }
 
 impl Report {
-    pub(super) fn begin(total: usize) -> Self {
-        if total > 0 {
-            info!(recordings = total, "completing recordings that were cut off");
-        }
+    pub(super) fn begin() -> Self {
         let begun = Instant::now();
-        let progress = Mutex::new(Progress { recovered: Recovered::default(), done: 0, told: begun });
-        Self { total, begun, progress }
+        let recovered = Recovered::default();
+        Self { begun, progress: Mutex::new(Progress { recovered, phase: "", total: 0, done: 0, told: begun }) }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn count(&self, change: impl FnOnce(&mut Recovered)) {
-        change(&mut self.progress.lock().unwrap_or_else(PoisonError::into_inner).recovered);
+        change(&mut self.locked().recovered);
+    }
+
+    /// Something else begins, with so many recordings to look at.
+    pub(super) fn phase(&self, phase: &'static str, total: usize) {
+        let mut progress = self.locked();
+        (progress.phase, progress.total, progress.done, progress.told) = (phase, total, 0, Instant::now());
+        if total > 0 {
+            info!(recordings = total, "{phase}");
+        }
     }
 
     /// One more recording is done.
     pub(super) fn step(&self) {
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut progress = self.locked();
         progress.done += 1;
         let due = progress.done.is_multiple_of(EVERY_RECORDINGS) || progress.told.elapsed() >= EVERY;
-        if due && progress.done < self.total {
+        if due && progress.done < progress.total {
             progress.told = Instant::now();
-            info!(done = progress.done, of = self.total, "completing recordings");
+            info!(done = progress.done, left = progress.total - progress.done, "{}", progress.phase);
         }
     }
 

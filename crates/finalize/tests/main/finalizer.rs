@@ -216,8 +216,8 @@ async fn a_recording_that_broke_before_its_first_file_is_discarded() {
     let never_made = RecordingId { session, format: Format::Flv, sequence: 2 };
     world.open_row(never_made);
     let working = world.finalizer();
-    working.handle.recording_broken(empty);
-    working.handle.recording_broken(never_made);
+    working.handle.recording_broken(empty, None);
+    working.handle.recording_broken(never_made, None);
     assert_eq!(working.handle.drain(LONG).await, 0);
     for id in [empty, never_made] {
         let row = world.row(id);

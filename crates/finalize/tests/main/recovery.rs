@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use livetape_catalog::Change;
 use livetape_finalize::{Recovered, WallClock, recover, system_clock};
-use livetape_media::Format;
+use livetape_media::{Format, MediaTime};
 use livetape_mux::{FileName, Op};
 use livetape_record::RecordingId;
 
@@ -19,23 +19,23 @@ use crate::world::{World, start};
 const LONG: Duration = Duration::from_secs(3600);
 
 /// A calendar long after everything in these tests.
-fn later() -> WallClock {
+pub(crate) fn later() -> WallClock {
     Arc::new(|| start().plus_millis(3_600_000))
 }
 
-async fn recovered(world: &World) -> Recovered {
+pub(crate) async fn recovered(world: &World) -> Recovered {
     recover(&world.catalog, &world.spool, &later()).await.unwrap()
 }
 
 /// A recording that has begun, with these operations done.
-fn torn(world: &World, format: Format, ops: &[Op]) -> RecordingId {
+pub(crate) fn torn(world: &World, format: Format, ops: &[Op]) -> RecordingId {
     let id = world.recording(world.session(1), format, 1);
     world.spool.writer(&id.to_string()).unwrap().perform(ops).unwrap();
     id
 }
 
 /// Every file below `path`, by its name from there.
-fn tree(path: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn tree(path: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut waiting = vec![path.to_owned()];
     while let Some(directory) = waiting.pop() {
@@ -53,7 +53,7 @@ fn tree(path: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Lets the normal path go on to its end, and returns what is then in the store.
-async fn settled(world: &World) -> BTreeMap<String, Vec<u8>> {
+pub(crate) async fn settled(world: &World) -> BTreeMap<String, Vec<u8>> {
     let working = world.finalizer();
     assert_eq!(working.handle.drain(LONG).await, 0);
     let spool = world.spool.list().unwrap();
@@ -61,7 +61,7 @@ async fn settled(world: &World) -> BTreeMap<String, Vec<u8>> {
     tree(&world.path("media"))
 }
 
-fn event_ids(world: &World) -> Vec<String> {
+pub(crate) fn event_ids(world: &World) -> Vec<String> {
     world.events().into_iter().map(|event| event.id).collect()
 }
 
@@ -163,21 +163,25 @@ async fn a_fragment_that_lacks_a_byte_is_cut_off() {
 async fn a_crash_during_recovery_is_one_more_crash() {
     for format in Format::ALL {
         let growing = tape(format).growing;
+        let arrived = Some(MediaTime::from_millis(5_000));
         let world = World::new(&["hook"]);
-        torn(&world, format, &growing);
+        let id = torn(&world, format, &growing);
+        world.pulse(&[(id.session, arrived)]);
         recovered(&world).await;
-        let (objects, events) = (settled(&world).await, event_ids(&world));
+        let (objects, events, lost) = (settled(&world).await, event_ids(&world), world.row(id).lost);
+        assert!(lost.is_some());
         let mut completed = false;
         for changes in 0.. {
             assert!(changes < 1000, "it never comes to its end");
             let world = World::new(&["hook"]);
             let id = torn(&world, format, &growing);
+            world.pulse(&[(id.session, arrived)]);
             let disk = Arc::new(WatchedDisk::with_changes(changes, 5));
             let world = world.with_disk(disk.clone());
             let found = recovered(&world).await;
             let ran_out = disk.ran_out() && found.completed == 0;
             if ran_out {
-                assert_eq!(found.left, [id], "{format} {changes}");
+                assert_eq!(found.left, [(id, arrived)], "{format} {changes}");
                 assert_eq!(world.state(id), "recording");
             }
             let world = world.restart();
@@ -188,6 +192,7 @@ async fn a_crash_during_recovery_is_one_more_crash() {
             let mut expected = events.clone();
             expected.sort();
             assert_eq!(now, expected);
+            assert_eq!(world.row(id).lost, lost, "{format}, crash after {changes} changes");
             if !ran_out {
                 completed = true;
                 break;
@@ -205,9 +210,9 @@ async fn what_a_full_disk_leaves_undone_is_done_when_there_is_room() {
         let disk = Arc::new(WatchedDisk::with_changes(0, 28));
         let world = world.with_disk(disk.clone());
         let found = recovered(&world).await;
-        assert_eq!(found.left, [id]);
+        assert_eq!(found.left.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id]);
         let working = world.finalizer();
-        found.left.into_iter().for_each(|id| working.handle.recording_broken(id));
+        found.left.into_iter().for_each(|(id, received)| working.handle.recording_broken(id, received));
         tokio::time::sleep(Duration::from_secs(600)).await;
         assert_eq!(world.state(id), "recording");
         disk.allow(usize::MAX);
@@ -246,121 +251,6 @@ async fn a_damaged_recording_fails_is_kept_aside_and_stops_no_other() {
     }
     assert_eq!(world.events_of("recording.failed").len(), 2);
     assert_eq!(world.quarantined().len(), 2);
-}
-
-/// What a row says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Row {
-    Recording,
-    Finished,
-    Uploading,
-    Ready,
-    ReadyEvicted,
-    Discarded,
-    DiscardedEvicted,
-    Failed,
-    FailedEvicted,
-    None,
-}
-
-/// What is in the spool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Spooled {
-    Nothing,
-    EmptyDirectory,
-    Whole,
-}
-
-#[tokio::test]
-async fn every_row_with_every_state_of_its_files_comes_to_its_end() {
-    use Row::{
-        Discarded, DiscardedEvicted, Failed, FailedEvicted, Finished, None, Ready, ReadyEvicted, Recording, Uploading,
-    };
-    use Spooled::{EmptyDirectory, Nothing, Whole};
-    // row, files, the row's state at the end, whether they are in the quarantine, in the store
-    let table = [
-        (Recording, Nothing, "discarded", false, false),
-        (Recording, EmptyDirectory, "discarded", false, false),
-        (Recording, Whole, "ready", false, true),
-        (Finished, Nothing, "failed", false, false),
-        (Finished, EmptyDirectory, "failed", true, false),
-        (Finished, Whole, "ready", false, true),
-        (Uploading, Nothing, "failed", false, false),
-        (Uploading, EmptyDirectory, "failed", true, false),
-        (Uploading, Whole, "ready", false, true),
-        (Ready, Nothing, "ready", false, false),
-        (Ready, EmptyDirectory, "ready", false, false),
-        (Ready, Whole, "ready", false, false),
-        (ReadyEvicted, Nothing, "ready", false, false),
-        (ReadyEvicted, EmptyDirectory, "ready", false, false),
-        (ReadyEvicted, Whole, "ready", false, false),
-        (Discarded, Nothing, "discarded", false, false),
-        (Discarded, Whole, "discarded", false, false),
-        (DiscardedEvicted, Whole, "discarded", false, false),
-        (Failed, Nothing, "failed", false, false),
-        (Failed, Whole, "failed", true, false),
-        (FailedEvicted, Whole, "failed", true, false),
-        (None, EmptyDirectory, "", true, false),
-        (None, Whole, "", true, false),
-    ];
-    for format in Format::ALL {
-        let Tape { growing, ending, summary } = tape(format);
-        let whole = [growing, ending].concat();
-        for (row, files, state, quarantined, stored) in table {
-            let case = format!("{format}: row {row:?}, files {files:?}");
-            let world = World::new(&[]);
-            let id = RecordingId { session: world.session(1), format, sequence: 1 };
-            if row != None {
-                world.open_row(id);
-            }
-            if files != Nothing {
-                let mut writer = world.spool.create_recording(&id.to_string(), b"").unwrap();
-                if files == Whole {
-                    writer.perform(&whole).unwrap();
-                }
-            }
-            if matches!(row, Finished | Uploading | Ready | ReadyEvicted) {
-                world.finish_row(id, summary.size_bytes);
-            }
-            if row == Uploading {
-                world.apply(Change::UploadStarted { id });
-            }
-            let at = start();
-            match row {
-                Ready | ReadyEvicted => world.apply(Change::RecordingReady { id, at, size_bytes: 1 }),
-                Discarded | DiscardedEvicted => {
-                    world.apply(Change::RecordingDiscarded {
-                        id,
-                        at,
-                        reason: "unpublish".into(),
-                        lost: Duration::ZERO,
-                    });
-                }
-                Failed | FailedEvicted => world.apply(Change::RecordingFailed { id, at, error: "it broke".into() }),
-                _ => {}
-            }
-            if matches!(row, ReadyEvicted | DiscardedEvicted | FailedEvicted) {
-                world.apply(Change::SpoolEvicted { id });
-            }
-
-            let mut ends = Vec::new();
-            let mut world = world;
-            for _ in 0..2 {
-                world = world.restart();
-                let found = recovered(&world).await;
-                assert!(found.left.is_empty(), "{case}");
-                let objects = settled(&world).await;
-                assert_eq!(!objects.is_empty(), stored, "{case}");
-                assert_eq!(world.quarantined(), if quarantined { vec![id.to_string()] } else { vec![] }, "{case}");
-                if row != None {
-                    let row = world.row(id);
-                    assert_eq!((row.state.name(), row.spool_evicted), (state, true), "{case}");
-                }
-                ends.push((event_ids(&world), objects));
-            }
-            assert_eq!(ends[0], ends[1], "{case}: a second start changes nothing");
-        }
-    }
 }
 
 #[tokio::test]

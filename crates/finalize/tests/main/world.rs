@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use livetape_catalog::{Catalog, Change, EventRow, Facts, NewRecording, NewSession, Options, RecordingRow};
-use livetape_disk::{Disk, RealDisk, Spool};
+use livetape_catalog::{Catalog, Change, EventRow, Facts, Gate, NewRecording, NewSession, Options, RecordingRow};
+use livetape_disk::{Disk, Pulse, RealDisk, Spool};
 use livetape_finalize::{Counters, Finalizer, FinalizerOptions, Parts, WallClock};
 use livetape_media::{Format, MediaTime, WallTime};
 use livetape_mux::{FileName, Op};
@@ -17,6 +17,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// When everything in these tests begins.
 pub(crate) const START: &str = "2026-11-22T21:07:00.000Z";
+
+/// When a pulse says it was written, after [`START`].
+pub(crate) const PULSE_AFTER_MS: i64 = 4_700;
 
 pub(crate) fn start() -> WallTime {
     START.parse().unwrap()
@@ -43,7 +46,9 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(endpoints: &[&str]) -> Self {
         let endpoints = endpoints.iter().map(|id| (*id).to_owned()).collect();
-        Self::open(Arc::new(TempDir::new().unwrap()), endpoints)
+        // In memory where that is possible: what a sync costs on a disk is nothing these tests ask.
+        let directory = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new());
+        Self::open(Arc::new(directory.unwrap()), endpoints)
     }
 
     fn open(directory: Arc<TempDir>, endpoints: Vec<String>) -> Self {
@@ -69,6 +74,27 @@ impl World {
     pub(crate) fn with_disk(mut self, disk: Arc<dyn Disk>) -> Self {
         self.spool = Spool::open(disk, self.directory.path()).unwrap();
         self
+    }
+
+    /// Asks `gate` before each commit from now on.
+    pub(crate) fn with_gate(mut self, gate: Gate) -> Self {
+        let path = self.path("livetape.db");
+        let options =
+            Options { public_base: "http://tape.example".into(), endpoints: self.endpoints.clone(), gate: Some(gate) };
+        self.catalog = Catalog::open(&path, options).unwrap();
+        self
+    }
+
+    /// The pulse that a process left: what it had received of each session, [`PULSE_AFTER_MS`] after
+    /// [`START`].
+    pub(crate) fn pulse(&self, sessions: &[(SessionId, Option<MediaTime>)]) {
+        let session =
+            |(id, received): &(SessionId, Option<MediaTime>)| (id.to_string(), received.map(MediaTime::as_millis));
+        let pulse = Pulse {
+            at_ms: start().plus_millis(PULSE_AFTER_MS).as_unix_millis(),
+            sessions: sessions.iter().map(session).collect(),
+        };
+        pulse.write(&RealDisk, self.directory.path()).unwrap();
     }
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {
@@ -106,6 +132,11 @@ impl World {
     }
 
     pub(crate) fn open_row(&self, id: RecordingId) {
+        self.open_row_at(id, MediaTime::ZERO);
+    }
+
+    /// The row of a recording that begins at this moment of its session's timeline.
+    pub(crate) fn open_row_at(&self, id: RecordingId, begun: MediaTime) {
         let stream = format!("room{}", id.session.0.as_u128());
         let name = format!("{stream}-{}", id.sequence);
         let file = match id.format {
@@ -118,7 +149,7 @@ impl World {
             key: format!("live/{stream}/{file}"),
             stream,
             started_at: start(),
-            start: MediaTime::ZERO,
+            start: begun,
             start_reason: "publish".into(),
             video: None,
             audio: None,

@@ -1,6 +1,7 @@
 //! The pulse: how far every live session has come, written every quarter of a second, so that what
 //! comes after a crash knows what had arrived.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,9 +31,11 @@ pub(super) struct Source {
 
 impl Source {
     fn pulse(&self) -> Pulse {
-        let text =
-            |(id, received): (SessionId, Option<MediaTime>)| (id.to_string(), received.map(MediaTime::as_millis));
-        let sessions = self.left.iter().copied().chain(self.live.received()).map(text).collect();
+        let mut sessions: BTreeMap<String, Option<i64>> = BTreeMap::new();
+        for (id, received) in self.left.iter().copied().chain(self.live.received()) {
+            let latest = sessions.entry(id.to_string()).or_default();
+            *latest = (*latest).max(received.map(MediaTime::as_millis));
+        }
         Pulse { at_ms: (self.wall)().as_unix_millis(), sessions }
     }
 }
@@ -104,7 +107,7 @@ mod tests {
             live: live.clone(),
             spool: Spool::open(Arc::new(RealDisk), directory.path()).unwrap(),
             wall: system_clock(),
-            left: vec![(left, Some(MediaTime::from_millis(5_000)))],
+            left: vec![(left, Some(MediaTime::from_millis(5_000))), (left, None)],
         };
         let task = tokio::spawn(run(source));
         let kept = (left.to_string(), Some(5_000));
