@@ -15,6 +15,7 @@ use std::io;
 use livetape_catalog::RecordingRow;
 use livetape_disk::{DiskError, EntryKind, Spool, SpoolFiles};
 use livetape_media::Format;
+use livetape_mux::hls::listed;
 use livetape_mux::{FileName, Files};
 use livetape_store::{ContentType, ObjectKey, PutFile};
 
@@ -99,7 +100,7 @@ impl Outbound {
                 path: playlist.as_str().into(),
                 source,
             })?;
-            if let Some(missing) = listed_in(&text).find(|name| !present.contains(name)) {
+            if let Some(missing) = listed(&text).find(|name| !present.contains(name)) {
                 let missing: String = missing.chars().take(80).collect();
                 return Err(damaged(format!("{playlist} lists {missing}, which is missing")));
             }
@@ -143,14 +144,6 @@ fn is_playlist(name: &FileName) -> bool {
     ContentType::of(name.as_str()) == ContentType::Playlist
 }
 
-/// The files a playlist names: its lines that are no tags, and the sections its maps are in.
-fn listed_in(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter_map(|line| match line.strip_prefix("#EXT-X-MAP:") {
-        Some(attributes) => attributes.split_once("URI=\"")?.1.split_once('"').map(|(uri, _)| uri),
-        None => Some(line.trim()).filter(|line| !line.is_empty() && !line.starts_with('#')),
-    })
-}
-
 fn read(files: &SpoolFiles, playlist: &FileName) -> io::Result<String> {
     let file = files.open(playlist)?;
     let len = usize::try_from(file.len()).ok().filter(|len| *len <= PLAYLIST_MAX_BYTES);
@@ -161,16 +154,4 @@ fn read(files: &SpoolFiles, playlist: &FileName) -> io::Result<String> {
 
 fn damaged(problem: impl Into<String>) -> FinalizeError {
     FinalizeError::Damaged(problem.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_playlist_names_segments_maps_and_other_playlists() {
-        let text = "#EXTM3U\n#EXT-X-MAP:BYTERANGE=\"1@0\",URI=\"init-0.mp4\"\n#EXTINF:6,\nsegment-000000.m4s\n\n\
-                    #EXT-X-STREAM-INF:BANDWIDTH=1\r\nmedia.m3u8\r\n#EXT-X-MAP:URI=broken\n";
-        assert_eq!(listed_in(text).collect::<Vec<_>>(), ["init-0.mp4", "segment-000000.m4s", "media.m3u8"]);
-    }
 }

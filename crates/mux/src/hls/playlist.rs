@@ -81,6 +81,15 @@ pub(super) fn whole(segments: SegmentType, list: &SegmentList, independent: bool
     text
 }
 
+/// The files a playlist names: its lines that are no tags, and the sections its maps are in. Reads any
+/// text.
+pub fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| match line.strip_prefix("#EXT-X-MAP:") {
+        Some(attributes) => attributes.split_once("URI=\"")?.1.split_once('"').map(|(uri, _)| uri),
+        None => Some(line.trim()).filter(|line| !line.is_empty() && !line.starts_with('#')),
+    })
+}
+
 /// The name of a segment's file.
 pub(super) fn segment_name(segments: SegmentType, number: u32) -> FileName {
     FileName::made(format!("segment-{number:06}{}", extension(segments)))
@@ -129,6 +138,13 @@ mod tests {
             #EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME:2026-11-18T11:06:40.002Z\n\
             #EXT-X-MAP:URI=\"init-1.mp4\"\n#EXTINF:0.040,\nsegment-000002.m4s\n#EXT-X-ENDLIST\n";
         assert_eq!(whole(SegmentType::Fmp4, &list, true), expected);
+    }
+
+    #[test]
+    fn a_playlist_names_segments_maps_and_other_playlists() {
+        let text = "#EXTM3U\n#EXT-X-MAP:BYTERANGE=\"1@0\",URI=\"init-0.mp4\"\n#EXTINF:6,\nsegment-000000.m4s\n\n\
+                    #EXT-X-STREAM-INF:BANDWIDTH=1\r\nmedia.m3u8\r\n#EXT-X-MAP:URI=broken\n";
+        assert_eq!(listed(text).collect::<Vec<_>>(), ["init-0.mp4", "segment-000000.m4s", "media.m3u8"]);
     }
 
     #[test]

@@ -42,8 +42,9 @@ pub(crate) fn salvage(files: &dyn Files, wall_start: WallTime) -> Result<Salvage
     let text = found.playlist_text(&listing, &segments);
     let whole_len = listing.whole_len as u64;
     match present {
-        // It was finished, and says all there is to say.
-        Some(Growing::No) if listing.ended && text.is_empty() => {}
+        // It was finished, and says all there is to say, and no more.
+        Some(Growing::No)
+            if listing.ended && text.is_empty() && playlist_len == whole_len + playlist::END.len() as u64 => {}
         // Not by a crash of ours; it is small and is written anew.
         Some(Growing::No) => {
             let head = found.read(playlist::GROWING)?;

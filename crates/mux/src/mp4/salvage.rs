@@ -76,6 +76,8 @@ struct Torn {
     indexes: Vec<TrackIndex>,
     /// Where the last whole frame, or the `mdat` that holds it, ends.
     media_end: u64,
+    /// Whole fragments hold frames of tracks that the first index does not name.
+    unknown: bool,
     /// Where the header of a torn `mdat` stands of which some frames are kept.
     torn_mdat: Option<u64>,
     /// Bytes of the index that stands after the media, when it is whole.
@@ -130,7 +132,17 @@ impl Torn {
             return Err(reader.damaged(FTYP_LEN, "its first index names no track"));
         }
         let indexes = init.tracks.iter().map(|_| TrackIndex::default()).collect();
-        Ok(Some(Self { flipped, head, init, indexes, media_end, torn_mdat: None, index_at_end: None, cut_bytes: 0 }))
+        Ok(Some(Self {
+            flipped,
+            head,
+            init,
+            indexes,
+            media_end,
+            unknown: false,
+            torn_mdat: None,
+            index_at_end: None,
+            cut_bytes: 0,
+        }))
     }
 
     /// Walks the fragments to the end of the file or of what is whole.
@@ -182,7 +194,10 @@ impl Torn {
 
     /// Takes the frames of `run`, of the fragment at `moof_at`, that lie between `from` and `until`.
     fn keep(&mut self, run: &ReadRun, moof_at: u64, from: u64, until: u64) {
-        let Some(track) = self.init.tracks.iter().position(|track| track.number == run.number) else { return };
+        let Some(track) = self.init.tracks.iter().position(|track| track.number == run.number) else {
+            self.unknown = true;
+            return;
+        };
         let Some(index) = self.indexes.get_mut(track) else { return };
         let start = moof_at.saturating_add(run.offset);
         if start < from {
@@ -209,6 +224,9 @@ impl Torn {
             self.init.tracks.iter().zip(&self.indexes).filter(|(_, index)| index.samples() > 0).collect();
         if tracks.is_empty() {
             let start = self.head.media_start();
+            if self.unknown {
+                return Err(reader.damaged(FTYP_LEN, "its first index names none of the tracks of its fragments"));
+            }
             if reader.len() - start > TORN_LIMIT {
                 return Err(reader.damaged(start, "its first fragment cannot be read"));
             }

@@ -5,6 +5,7 @@
 mod check;
 mod cost;
 mod crash;
+mod damage;
 mod disk;
 mod golden;
 mod media;

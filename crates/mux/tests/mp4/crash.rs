@@ -200,6 +200,21 @@ proptest! {
 }
 
 #[test]
+fn a_head_that_names_other_tracks_does_not_make_media_nothing() {
+    let (ops, _) = streams::short().record();
+    let upto = ops.iter().position(|op| matches!(op, Op::Patch { .. })).unwrap();
+    let mut bytes = Disk::after(&ops[..upto]).bytes();
+    let headers = bytes.windows(4).enumerate().filter(|(_, box_type)| box_type == b"tkhd").map(|(at, _)| at);
+    // `track_ID` stands 12 bytes behind the version.
+    headers.collect::<Vec<_>>().iter().for_each(|at| bytes[at + 4 + 12] ^= 0x40);
+    let file = livetape_mux::FileName::mp4();
+    let mut disk = Disk::default();
+    disk.perform_all(&[Op::Create { file: file.clone() }, Op::Append { file, slices: vec![bytes.into()] }]);
+    let error = salvage(Format::Mp4, &disk, WallTime::from_unix_millis(0)).unwrap_err();
+    assert!(error.to_string().contains("names none of the tracks of its fragments"), "{error}");
+}
+
+#[test]
 fn the_start_on_the_session_timeline_survives() {
     let stream = streams::b_frames();
     let (ops, summary) = stream.record();

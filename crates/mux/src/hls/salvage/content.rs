@@ -100,6 +100,7 @@ impl Content {
         let mut runs = Vec::new();
         let mut pictures: Option<(MediaTime, MediaTime)> = None;
         let mut table: Option<Bytes> = None;
+        let mut unknown = false;
         let mut at = 0;
         while let Some((header, size)) = box_at(opened, file, at)? {
             match &header.kind {
@@ -114,7 +115,10 @@ impl Content {
                     let Some(count) = read_fragment(&moof, &mut runs) else { break };
                     for run in runs.iter().take(count) {
                         let entry = init.tracks.iter().find(|entry| entry.number == run.number);
-                        let Some(entry) = entry else { continue };
+                        let Some(entry) = entry else {
+                            unknown = true;
+                            continue;
+                        };
                         let span = self.take_run(run.dts, &run.samples, entry, init.zero);
                         if entry.is_video() {
                             pictures = Some((pictures.map_or(span.0, |(first, _)| first), span.1));
@@ -128,6 +132,11 @@ impl Content {
                 _ => break,
             }
             at += size;
+        }
+        if unknown && self.pictures + self.sounds == 0 {
+            // There is media, and it must not be taken for nothing.
+            let problem = format!("it names none of the tracks in {file}");
+            return Err(SalvageError::Damaged { file: playlist::init_name(stamp.init), at: 0, problem });
         }
         if let Some((first, end)) = pictures {
             self.pictures_end(first, end, stamp);

@@ -6,6 +6,9 @@ use super::super::playlist::{END, extension};
 use super::super::segments::{Mark, SegmentList};
 use crate::SegmentType;
 
+/// No recording has a segment of so many seconds; milliseconds of them fit in 32 bits.
+const LONGEST_TARGET: u32 = 1_000_000;
+
 /// What a growing playlist lists.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Listing {
@@ -33,13 +36,14 @@ impl Listing {
                 listing.ended = entry == Entry::default();
                 break;
             }
-            if let Some(seconds) = line.strip_prefix("#EXT-X-TARGETDURATION:") {
-                listing.target_duration = seconds.parse().ok();
-            } else if line.starts_with("#EXT-X-PLAYLIST-TYPE:") {
+            let in_header = listing.whole_len == 0;
+            if in_header && let Some(seconds) = line.strip_prefix("#EXT-X-TARGETDURATION:") {
+                listing.target_duration = seconds.parse().ok().filter(|seconds| *seconds <= LONGEST_TARGET);
+            } else if in_header && line.starts_with("#EXT-X-PLAYLIST-TYPE:") {
                 // The last line of the header.
                 listing.whole_len = at;
             } else if line.starts_with('#') {
-                if !entry.tag(line) {
+                if !in_header && !entry.tag(line) {
                     break;
                 }
             } else {
@@ -68,7 +72,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// Reads a tag; false when it is one of an entry and cannot be understood.
+    /// Reads a tag; false when it is none of an entry, or cannot be understood.
     fn tag(&mut self, line: &str) -> bool {
         if line == "#EXT-X-DISCONTINUITY" {
             self.discontinuity = true;
@@ -81,6 +85,8 @@ impl Entry {
         } else if let Some(text) = line.strip_prefix("#EXTINF:") {
             self.duration_ms = text.strip_suffix(',').and_then(millis);
             return self.duration_ms.is_some();
+        } else {
+            return false;
         }
         true
     }
@@ -161,6 +167,30 @@ mod tests {
         assert_eq!(listing.segments.len(), 1);
         assert!(text[..listing.whole_len].ends_with("segment-000000.m4s\n"));
         assert_eq!(Listing::parse(text.as_bytes(), SegmentType::Ts, 3).segments.len(), 0);
+    }
+
+    #[test]
+    fn a_second_header_or_any_other_tag_ends_the_reading() {
+        let (_, text) = example();
+        let whole = Listing::parse(text.as_bytes(), SegmentType::Fmp4, 3);
+        for tag in ["#EXTM3U", "#EXT-X-TARGETDURATION:2", "#EXT-X-PLAYLIST-TYPE:EVENT", "# by hand"] {
+            let longer = format!("{text}{tag}\n");
+            assert_eq!(Listing::parse(longer.as_bytes(), SegmentType::Fmp4, 3), whole, "{tag}");
+            let within = text.replacen("#EXTINF", &format!("{tag}\n#EXTINF"), 1);
+            let listing = Listing::parse(within.as_bytes(), SegmentType::Fmp4, 3);
+            assert_eq!((listing.segments.len(), listing.target_duration), (0, Some(9)), "{tag}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_no_segment_has_is_not_one() {
+        let (_, text) = example();
+        for (seconds, taken) in [("1000000", Some(1_000_000)), ("1000001", None), ("4294967", None), ("-1", None)] {
+            let text = text.replace("TARGETDURATION:9", &format!("TARGETDURATION:{seconds}"));
+            let listing = Listing::parse(text.as_bytes(), SegmentType::Fmp4, 3);
+            assert_eq!(listing.target_duration, taken, "{seconds}");
+            assert_eq!(listing.segments.len() > 0, taken.is_some(), "{seconds}");
+        }
     }
 
     #[test]
