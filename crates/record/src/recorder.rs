@@ -249,6 +249,10 @@ impl Recorder {
         }
         *self.tracks.slot(track.id.kind) = now_known;
         if let State::Open(open) = &mut self.state {
+            if changed && track.id.kind == TrackKind::Audio {
+                // The recording they wait for begins with the track as it is now.
+                self.skipped += open.forget_foreign_sound();
+            }
             open.compare(&self.tracks);
         }
     }

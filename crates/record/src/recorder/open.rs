@@ -228,6 +228,11 @@ impl Open {
         }
     }
 
+    /// Forgets the frames of sound that wait for a recording that has their track, and says how many.
+    pub(super) fn forget_foreign_sound(&mut self) -> u64 {
+        std::mem::take(&mut self.foreign).len() as u64
+    }
+
     /// How many frames of sound wait for a recording that has their track.
     pub(super) fn foreign_sound(&self) -> u64 {
         self.foreign.len() as u64

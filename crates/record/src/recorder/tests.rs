@@ -163,6 +163,26 @@ fn steady(seconds: i64, gop: i64) -> Vec<Item> {
 }
 
 #[test]
+fn sound_of_a_configuration_that_is_gone_before_a_recording_could_begin_with_it_is_left_out_and_counted() {
+    for last in [audio(48_000), audio(22_050), opus()] {
+        let mut items =
+            vec![video(640), audio(48_000), picture(0, true), sound(0), audio(44_100), sound(23), sound(46)];
+        items.extend([last.clone(), picture(80, false), picture(120, true), sound(120), picture(160, false), end()]);
+        let mut recorder = recorder(policy(Format::Flv, 60_000));
+        let mut log = Log::default();
+        for item in &items {
+            let mut effects = Vec::new();
+            recorder.push(item, now(0), &mut effects);
+            log.add(effects);
+        }
+        let recorded = log.lines.join(" ");
+        assert!(!recorded.contains("a23") && !recorded.contains("a46"), "{last:?}: {recorded}");
+        assert_eq!(recorded.contains("a120"), last != opus(), "{last:?}: {recorded}");
+        assert_eq!(recorder.skipped_frames(), 2, "{last:?}: {recorded}");
+    }
+}
+
+#[test]
 fn a_recording_waits_for_its_second_track_and_starts_at_the_key_frame() {
     let items = [
         video(640),
