@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::lane::Lane;
 use crate::sink::EventSink;
+use crate::steady::SteadyClock;
 use crate::{Counters, WallClock};
 
 /// Where the events of one endpoint go.
@@ -70,6 +71,7 @@ impl Announcer {
                 endpoint,
                 catalog: catalog.clone(),
                 wall: wall.clone(),
+                clock: SteadyClock::new(wall.clone()),
                 counters: counters.clone(),
                 wake,
                 generation: generation.clone(),

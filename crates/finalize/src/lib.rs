@@ -22,6 +22,7 @@ mod recover;
 pub mod schedule;
 pub mod signature;
 pub mod sink;
+mod steady;
 mod strangers;
 pub mod webhook;
 mod writer;

@@ -13,6 +13,8 @@ const DELIVERY_WAITS: [u64; 9] =
     [5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR];
 /// Wait after every further one.
 const DELIVERY_WAIT_MAX: u64 = 12 * HOUR;
+/// No attempt to deliver an event is put off longer than this.
+pub const DELIVERY_WAIT_LONGEST: Duration = Duration::from_secs(DELIVERY_WAIT_MAX * 6 / 5);
 /// How long an event is tried.
 const DELIVERY_AGE_MAX: Duration = Duration::from_secs(72 * HOUR);
 /// The longest a receiver's `Retry-After` can put an attempt off.

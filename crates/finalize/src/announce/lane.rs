@@ -15,8 +15,9 @@ use tracing::{debug, error, info, warn};
 
 use super::Endpoint;
 use crate::environment::{Stopped, blocking, random};
-use crate::schedule::{delivery_wait, upload_wait};
+use crate::schedule::{DELIVERY_WAIT_LONGEST, delivery_wait, upload_wait};
 use crate::sink::{Event, Outcome};
+use crate::steady::SteadyClock;
 use crate::{Counters, WallClock};
 
 /// The catalog is looked at this often whatever else happens: the calendar may step.
@@ -30,6 +31,8 @@ pub(super) struct Lane {
     pub(super) endpoint: Endpoint,
     pub(super) catalog: Catalog,
     pub(super) wall: WallClock,
+    /// When attempts are due.
+    pub(super) clock: SteadyClock,
     pub(super) counters: Arc<Counters>,
     pub(super) wake: Arc<Notify>,
     pub(super) generation: Arc<AtomicU64>,
@@ -63,6 +66,7 @@ impl Lane {
         let mut attempts = JoinSet::new();
         let mut under_way = HashSet::new();
         let mut health = Health::default();
+        lane.begin().await;
         loop {
             let next_look = lane.look(&mut attempts, &mut under_way).await;
             tokio::select! {
@@ -90,6 +94,16 @@ impl Lane {
         }
     }
 
+    /// Sees to it that nothing waits for a time of a calendar that was set back.
+    async fn begin(self: &Arc<Self>) {
+        let lane = Arc::clone(self);
+        let next = blocking::<_, LaneError, _>(move || Ok(lane.catalog.next_due_at(&lane.endpoint.id)?));
+        // What cannot be read now is looked for again at once, with a warning.
+        if let Ok(Some(next)) = next.await {
+            self.clock.expect_within(next, DELIVERY_WAIT_LONGEST);
+        }
+    }
+
     /// Begins the attempts that are due and for which there is room; says when to look again.
     async fn look(self: &Arc<Self>, attempts: &mut JoinSet<Attempted>, under_way: &mut HashSet<String>) -> Duration {
         let generation = self.generation.load(Ordering::SeqCst);
@@ -99,7 +113,7 @@ impl Lane {
         }
         let lane = Arc::clone(self);
         let looked = blocking::<_, LaneError, _>(move || {
-            let now = (lane.wall)();
+            let now = lane.clock.now();
             let due = lane.catalog.deliveries_due(&lane.endpoint.id, now, limit)?;
             Ok((due, lane.catalog.next_due_at(&lane.endpoint.id)?, now))
         });
@@ -141,7 +155,7 @@ impl Lane {
             Outcome::Failed { status, error, retry_after } => {
                 let wait = delivery_wait(attempt, age, retry_after, random());
                 self.counters.undelivered(wait.is_none());
-                let retry_at = wait.map(|wait| later(at, wait));
+                let retry_at = wait.map(|wait| later(self.clock.now(), wait));
                 if retry_at.is_none() {
                     warn!(endpoint, event = row.id, attempt, "event given up after three days: {error}");
                 }
@@ -162,7 +176,8 @@ impl Lane {
                 let error = "HTTP 410 Gone: the receiver wants no more events".to_owned();
                 // Left to be tried again until the endpoint is disabled, so that a crash between
                 // the two changes loses nothing.
-                let retry_at = Some(later(at, delivery_wait(1, Duration::ZERO, None, 0).unwrap_or(LOOK_AT_LEAST)));
+                let retry_at =
+                    Some(later(self.clock.now(), delivery_wait(1, Duration::ZERO, None, 0).unwrap_or(LOOK_AT_LEAST)));
                 let event = row.id.clone();
                 let change = Change::DeliveryFailed {
                     event,
