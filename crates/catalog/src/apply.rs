@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use crate::{Applied, CatalogError, Change};
 
 pub(crate) use deliveries::register;
+pub(crate) use outbox::recording_event_id;
 
 /// The longest text kept of an error or a warning, in bytes: an event stays well under the 20 kB
 /// that webhook receivers are promised.

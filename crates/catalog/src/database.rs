@@ -43,7 +43,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, CatalogError> {
             .map_err(|error| explain(path, "opening the catalog", error))?;
     let failed = |error| explain(path, "opening the catalog", error);
     configure(&connection).map_err(failed)?;
-    check_owner(&connection, path)?;
+    check_owner(&connection, path, false)?;
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(failed)?;
     if mode != "wal" {
@@ -53,8 +53,23 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, CatalogError> {
             source: io::Error::other(format!("SQLite stays in {mode} mode; is it on a network filesystem?")).into(),
         });
     }
-    quick_check(&connection, path)?;
+    integrity(&connection, path, false)?;
     migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+/// Opens the catalog at `path` for reading while no other process has it, and makes no file beside
+/// it where that can be avoided.
+pub(crate) fn open_still(path: &Path) -> Result<Connection, CatalogError> {
+    // What the last process committed may be in the log only: then the log has to be read.
+    if fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0) {
+        return open_reader(path);
+    }
+    let failed = |error| explain(path, "opening the catalog for reading", error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection =
+        Connection::open_with_flags(format!("file:{}?immutable=1", escaped(path)), flags).map_err(failed)?;
+    configure(&connection).map_err(failed)?;
     Ok(connection)
 }
 
@@ -101,7 +116,8 @@ fn create(path: &Path) -> Result<(), CatalogError> {
     File::open(directory).and_then(|file| file.sync_all()).map_err(CatalogError::io("syncing", directory))
 }
 
-fn check_owner(connection: &Connection, path: &Path) -> Result<(), CatalogError> {
+/// Whether the file is a catalog this program knows; with `current`, one of this very version.
+pub(crate) fn check_owner(connection: &Connection, path: &Path, current: bool) -> Result<(), CatalogError> {
     let pragma = |name| {
         connection
             .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
@@ -116,13 +132,18 @@ fn check_owner(connection: &Connection, path: &Path) -> Result<(), CatalogError>
         found if found < 1 => {
             Err(CatalogError::Damaged { path: path.to_owned(), detail: format!("its schema version is {found}") })
         }
+        found if found < VERSION && current => {
+            Err(CatalogError::Older { path: path.to_owned(), found, known: VERSION })
+        }
         _ => Ok(()),
     }
 }
 
-fn quick_check(connection: &Connection, path: &Path) -> Result<(), CatalogError> {
+/// Whether the file is whole; with `deep`, whether its indexes agree with its rows as well.
+pub(crate) fn integrity(connection: &Connection, path: &Path, deep: bool) -> Result<(), CatalogError> {
     let failed = |error| explain(path, "checking the catalog", error);
-    let mut statement = connection.prepare("PRAGMA quick_check(5)").map_err(failed)?;
+    let check = if deep { "PRAGMA integrity_check(5)" } else { "PRAGMA quick_check(5)" };
+    let mut statement = connection.prepare(check).map_err(failed)?;
     let findings: Vec<String> =
         statement.query_map([], |row| row.get(0)).and_then(|rows| rows.collect()).map_err(failed)?;
     if findings == ["ok"] {
@@ -169,6 +190,20 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+/// `path` as it stands in a URI.
+fn escaped(path: &Path) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => text.push(char::from(*byte)),
+            // Writing to a string cannot fail.
+            _ => drop(write!(text, "%{byte:02X}")),
+        }
+    }
+    text
 }
 
 fn unix_millis() -> i64 {

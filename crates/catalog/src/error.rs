@@ -45,6 +45,20 @@ pub enum CatalogError {
         /// The latest this program knows.
         known: i64,
     },
+    /// An earlier version of the program wrote the file, and it is only to be looked at.
+    #[error(
+        "{} has schema version {found}, and this program can look at version {known} only: `livetape serve` brings it \
+         up to date",
+        path.display()
+    )]
+    Older {
+        /// The catalog.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// What this program can look at.
+        known: i64,
+    },
     /// The SQLite library has a known bug that damages databases (sqlite.org/wal.html#walresetbug).
     #[error("SQLite {found} can damage a catalog with several connections; version 3.51.3 or later is needed")]
     OldSqlite {

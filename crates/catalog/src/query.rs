@@ -12,7 +12,7 @@ pub use counts::{Counts, EndpointCounts};
 use rusqlite::{Connection, Params, Row};
 
 /// All rows of a query.
-fn rows<T>(
+pub(crate) fn rows<T>(
     connection: &Connection,
     sql: &str,
     params: impl Params,

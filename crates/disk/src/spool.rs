@@ -77,15 +77,21 @@ impl Spool {
     /// The spool of the data directory `root`; what is missing of `root/spool` and
     /// `root/quarantine` is created.
     pub fn open(disk: Arc<dyn Disk>, root: &Path) -> Result<Self, DiskError> {
-        let (spool, quarantine) = (root.join("spool"), root.join("quarantine"));
+        let found = Self::as_is(disk, root);
         let mut created = false;
-        for path in [&spool, &quarantine] {
-            created |= ensure_dir(&*disk, path)?;
+        for path in [&found.spool, &found.quarantine] {
+            created |= ensure_dir(&*found.disk, path)?;
         }
         if created {
-            disk.sync_dir(root).map_err(DiskError::io("syncing", root))?;
+            found.disk.sync_dir(root).map_err(DiskError::io("syncing", root))?;
         }
-        Ok(Self { disk, root: root.to_owned(), spool, quarantine, suspects: Arc::default() })
+        Ok(found)
+    }
+
+    /// The spool of the data directory `root` as it is: nothing is created, and it need not be there.
+    pub fn as_is(disk: Arc<dyn Disk>, root: &Path) -> Self {
+        let (spool, quarantine) = (root.join("spool"), root.join("quarantine"));
+        Self { disk, root: root.to_owned(), spool, quarantine, suspects: Arc::default() }
     }
 
     /// The disk it is on.

@@ -23,7 +23,7 @@ struct Envelope<'a, T> {
 
 /// The id of an event of a recording; a function of the recording, so that it is the same after
 /// any crash.
-pub(super) fn recording_event_id(id: &RecordingId, verb: &str) -> String {
+pub(crate) fn recording_event_id(id: &RecordingId, verb: &str) -> String {
     let (uuid, format, sequence) = (id.session.0.simple(), id.format, id.sequence);
     format!("evt_{uuid}_{format}_{sequence}_{verb}")
 }

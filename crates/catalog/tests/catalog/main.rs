@@ -8,6 +8,7 @@ mod crash;
 mod deliveries;
 mod fixture;
 mod full_disk;
+mod inspection;
 mod migration;
 mod opening;
 mod paging;
