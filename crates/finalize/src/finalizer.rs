@@ -35,6 +35,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+pub(crate) use self::files::{Outbound, PLAYLIST_MAX_BYTES};
 use self::queue::{Job, Queue, Retry, Task};
 use self::transfer::Transfer;
 use crate::environment::{blocking, random};

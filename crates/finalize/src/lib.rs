@@ -3,6 +3,7 @@
 //! - [`Writer`] carries out what a recorder wants done, on the disk and in the catalog.
 //! - [`Finalizer`] puts finished recordings into the store and takes them out of the spool.
 //! - [`Announcer`] delivers the events the catalog owes, to every [`sink::EventSink`] in order.
+//! - [`inspect()`] looks at all of it and says what is not as it should be.
 //! - [`recover()`] brings what a crash left back onto that path, before anything else begins.
 //!
 //! Contract: the catalog is the queue. Memory holds nothing that it does not hold too, so that every
@@ -17,6 +18,7 @@ mod error;
 mod evict;
 mod facts;
 mod finalizer;
+mod inspect;
 mod label;
 mod recover;
 pub mod schedule;
@@ -33,6 +35,7 @@ pub use environment::{Stopped, WallClock, system_clock};
 pub use error::{FinalizeError, Trouble};
 pub use facts::facts;
 pub use finalizer::{Finalizer, FinalizerOptions, Parts};
+pub use inspect::{Finding, InspectOptions, Inspected, Place, What, inspect};
 pub use label::{Label, LabelError};
 pub use recover::{Recovered, recover, recover_with};
 pub use writer::{Destination, Refusal, Report, Writer};

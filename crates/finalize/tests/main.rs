@@ -10,6 +10,8 @@ mod cells;
 mod finalizer;
 #[path = "main/flaky_store.rs"]
 mod flaky_store;
+#[path = "main/inspection.rs"]
+mod inspection;
 #[path = "main/lost.rs"]
 mod lost;
 #[path = "main/receiver.rs"]

@@ -22,7 +22,7 @@ use livetape_store::{ContentType, ObjectKey, PutFile};
 use crate::FinalizeError;
 
 /// No playlist is larger: a week of the shortest segments is a quarter of it.
-const PLAYLIST_MAX_BYTES: usize = 64 << 20;
+pub(crate) const PLAYLIST_MAX_BYTES: usize = 64 << 20;
 
 /// A file on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Outgoing {
 
 /// The files of a finished recording; all of a stage are in the store before the next begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outbound {
+pub(crate) struct Outbound {
     pub(super) stages: Vec<Vec<Outgoing>>,
 }
 
@@ -53,7 +53,7 @@ impl Outbound {
     ///
     /// # Errors
     /// [`FinalizeError::Damaged`] when files are missing or differ from what the row says.
-    pub(super) fn find(spool: &Spool, row: &RecordingRow) -> Result<Self, FinalizeError> {
+    pub(crate) fn find(spool: &Spool, row: &RecordingRow) -> Result<Self, FinalizeError> {
         let id = row.id.to_string();
         if !spool.contains(&id)? {
             return Err(damaged("they are gone"));
