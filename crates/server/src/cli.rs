@@ -9,7 +9,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, ConfigError, Flag, ListenAddress, Loaded, LogSettings, Secret, Sources};
-use crate::{demo, healthcheck, receive, serve, signals};
+use crate::{demo, fsck, healthcheck, receive, serve, signals};
 
 /// The exit code for a command line or a configuration that is wrong.
 const EXIT_USAGE: u8 = 2;
@@ -31,6 +31,9 @@ enum Command {
     Demo(DemoArgs),
     /// Receive webhooks, verify their signatures and print them.
     Receive(ReceiveArgs),
+    /// Check a data directory and its store: exit code 0 when all is well, 1 when something is not as it should be,
+    /// 2 when it cannot look.
+    Fsck(FsckArgs),
     /// Ask a running recorder whether it is healthy; for containers.
     Healthcheck(ServeArgs),
 }
@@ -49,6 +52,22 @@ struct ServeArgs {
     /// Where the API listens (http.listen), such as 127.0.0.1:8080.
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct FsckArgs {
+    /// The configuration file (TOML). Without one, the defaults and the environment hold.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory (node.data).
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Read what is in the recordings as well; takes as long as reading all their fragments.
+    #[arg(long)]
+    deep: bool,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -104,6 +123,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Check(args)) => check(&args),
         Some(Command::Demo(args)) => run_demo(args),
         Some(Command::Receive(args)) => run_receive(&args),
+        Some(Command::Fsck(args)) => return run_fsck(args),
         Some(Command::Healthcheck(args)) => args.load().and_then(|loaded| run_healthcheck(&loaded.config)),
     };
     result.unwrap_or_else(|error| {
@@ -191,6 +211,25 @@ fn check(args: &CheckArgs) -> Result<ExitCode, anyhow::Error> {
         println!("{} is valid", args.file.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn run_fsck(args: FsckArgs) -> ExitCode {
+    let FsckArgs { config, data, deep, json } = args;
+    let run = || {
+        let loaded = ServeArgs { config, data, rtmp: None, http: None }.load()?;
+        let log = LogSettings { level: "warn".to_owned(), ..loaded.config.log.clone() };
+        crate::log::init(&log);
+        runtime()?.block_on(fsck::run(&loaded.config, fsck::Wish { deep, json }))
+    };
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            let error: anyhow::Error = error;
+            eprintln!("error: {error:#}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
 }
 
 fn run_receive(args: &ReceiveArgs) -> Result<ExitCode, anyhow::Error> {

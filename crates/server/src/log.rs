@@ -48,7 +48,7 @@ impl Write for Lines {
 
 /// The event with everything escaped that is not plain text. Colours are the formatter's own: it
 /// escapes those of others.
-fn one_line(event: &str, format: LogFormat, ansi: bool) -> String {
+pub(crate) fn one_line(event: &str, format: LogFormat, ansi: bool) -> String {
     let text = event.strip_suffix('\n').unwrap_or(event);
     let mut line = String::with_capacity(event.len());
     for c in text.chars() {
