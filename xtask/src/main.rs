@@ -1,6 +1,7 @@
 //! The project's chores: `cargo xtask test` and its parts. Uses the standard library only, so that
 //! it builds in a moment on a bare machine.
 
+mod fuzz;
 mod run;
 mod setup;
 mod soak;
@@ -16,7 +17,8 @@ Usage: cargo xtask COMMAND
   e2e [FILTER]      the end-to-end tests alone, or those whose names contain FILTER
   slow              the end-to-end tests with a browser and with OBS
   soak NAME [K=N]   real faults for minutes, with figures; without a name, which there are
-  fuzz SECONDS      every fuzz target, for SECONDS each
+  fuzz SECONDS [TARGET]  every fuzz target, or one, for SECONDS each
+  fuzz keep [TARGET]     merges what was found into the corpora
   bench             the benchmarks
   setup             only installs what the tests need";
 
@@ -29,7 +31,10 @@ fn main() -> ExitCode {
         ["e2e", filter] => suite::e2e(Some(filter)),
         ["slow"] => suite::slow(),
         ["soak", arguments @ ..] => soak::soak(arguments),
-        ["fuzz", seconds] => suite::fuzz(seconds),
+        ["fuzz", "keep"] => fuzz::keep(None),
+        ["fuzz", "keep", target] => fuzz::keep(Some(target)),
+        ["fuzz", seconds] => fuzz::fuzz(seconds, None),
+        ["fuzz", seconds, target] => fuzz::fuzz(seconds, Some(target)),
         ["bench"] => suite::bench(),
         ["setup"] => setup::for_tests(),
         ["help" | "--help" | "-h"] => {

@@ -25,6 +25,8 @@ const FOR_TESTS: &[Package] = &[
     ("gstreamer1.0-libav", &["gst-inspect-1.0", "avdec_h264"]),
     ("strace", &["strace", "--version"]),
     ("sqlite3", &["sqlite3", "--version"]),
+    ("faketime", &["which", "faketime"]),
+    ("iproute2", &["ip", "-Version"]),
     ("docker-compose", &["docker-compose", "version"]),
 ];
 

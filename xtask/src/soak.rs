@@ -5,8 +5,11 @@ use crate::run::{Outcome, cargo, run, step};
 use crate::setup;
 
 /// What there is: its name, what it does, and the settings it takes with their defaults.
-const SOAKS: &[(&str, &str, &str)] =
-    &[("kill", "kill -9 at moments of chance, under streams cut every few seconds", "kills=200 streams=20")];
+const SOAKS: &[(&str, &str, &str)] = &[
+    ("kill", "kill -9 at moments of chance, under streams cut every few seconds", "kills=200 streams=20"),
+    ("crash", "death and failure at every call that changes the disk", "step=1 most=1000"),
+    ("disk", "a disk that stands still, and one that is full, for so many seconds", "stall=30 full=60"),
+];
 
 /// Runs one of them with these settings (`NAME=NUMBER`), in the environment `LIVETAPE_SOAK_NAME`.
 pub(crate) fn soak(arguments: &[&str]) -> Outcome {
@@ -17,8 +20,6 @@ pub(crate) fn soak(arguments: &[&str]) -> Outcome {
     let Some((_, _, known)) = SOAKS.iter().find(|(known, ..)| known == name) else {
         return Err(format!("there is no soak '{name}'; `cargo xtask soak` lists them"));
     };
-    step("tools", setup::for_tests)?;
-    step("build", || run(&mut cargo("build --package livetape-server")))?;
     let mut nextest = cargo("nextest run --package livetape-e2e --no-capture --run-ignored only");
     nextest.args(["--filterset", &format!("test(/^soak::{name}::/)")]);
     for setting in settings {
@@ -28,5 +29,7 @@ pub(crate) fn soak(arguments: &[&str]) -> Outcome {
         }
         nextest.env(format!("LIVETAPE_SOAK_{}", key.to_uppercase()), value);
     }
+    step("tools", setup::for_tests)?;
+    step("build", || run(&mut cargo("build --package livetape-server")))?;
     run(&mut nextest)
 }

@@ -1,5 +1,7 @@
 //! Faults for minutes, with figures. Run by `cargo xtask soak`, never by the ordinary tests.
 
+mod crash;
+mod disk;
 mod kill;
 
 /// A number of the environment, or what it is without one.

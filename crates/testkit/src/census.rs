@@ -41,6 +41,19 @@ pub struct Census {
     pub repeated: usize,
     /// What each session lost, in each format.
     pub losses: Vec<Loss>,
+    /// Media that is missing between two recordings, in milliseconds.
+    pub gaps: Vec<u32>,
+    allowed: Gaps,
+}
+
+/// Where media may be missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Gaps {
+    /// At the end of a session.
+    #[default]
+    None,
+    /// Between two of its recordings as well.
+    BetweenRecordings,
 }
 
 /// What one session lost in one format.
@@ -67,8 +80,18 @@ impl Census {
     ///
     /// The receiver must be the only one and have been there from the beginning.
     pub fn take(livetape: &Livetape, film: &Film, sessions: &[SessionLog], receiver: &Receiver) -> Self {
+        Self::look(livetape, film, sessions, receiver, Gaps::None)
+    }
+
+    /// As [`Census::take`], where media may be missing between two recordings of a session; how much
+    /// that is at most, for each session and format, is in [`Census::gaps`].
+    pub fn take_with_gaps(livetape: &Livetape, film: &Film, sessions: &[SessionLog], receiver: &Receiver) -> Self {
+        Self::look(livetape, film, sessions, receiver, Gaps::BetweenRecordings)
+    }
+
+    fn look(livetape: &Livetape, film: &Film, sessions: &[SessionLog], receiver: &Receiver, gaps: Gaps) -> Self {
         wait_settled(livetape, Duration::from_secs(120));
-        let mut census = Self::default();
+        let mut census = Self { allowed: gaps, ..Self::default() };
         let rows = index::query(livetape, "select * from recordings order by rowid");
         for row in &rows {
             match row["state"].as_str() {
@@ -85,6 +108,12 @@ impl Census {
         census.check_media(livetape, film, sessions, &rows);
         census.check_events(livetape, receiver, &rows);
         census
+    }
+
+    /// Looks at what another receiver, which has been there from the beginning as well, was told.
+    pub fn check_receiver(&mut self, livetape: &Livetape, receiver: &Receiver) {
+        let rows = index::query(livetape, "select * from recordings");
+        self.check_events(livetape, receiver, &rows);
     }
 
     /// The greatest loss of each kill, in order: the sessions it ended, in every format.

@@ -45,6 +45,11 @@ pub enum Pace {
 
 /// Starts pushing the packets of `file`, unchanged, to `url`.
 pub fn push(version: Version, file: &Path, url: &str, pace: Pace) -> Running {
+    Running::start(&mut command(version, file, url, pace))
+}
+
+/// What [`push`] runs.
+pub fn command(version: Version, file: &Path, url: &str, pace: Pace) -> Command {
     let mut command = version.command();
     command.args(["-loglevel", "warning"]);
     match pace {
@@ -63,7 +68,7 @@ pub fn push(version: Version, file: &Path, url: &str, pace: Pace) -> Running {
         "flv",
         url,
     ]);
-    Running::start(&mut command)
+    command
 }
 
 /// Pushes the packets of `file`, unchanged, to its end.

@@ -76,34 +76,46 @@ pub fn tags(file: &Path) -> Vec<Tag> {
 
 /// Every tag of a file's bytes, which must be whole to the last one.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Tag>, String> {
-    if !bytes.starts_with(b"FLV\x01") || bytes.len() < 13 {
-        return Err("it does not begin as an FLV file does".to_owned());
-    }
+    let (tags, problem) = parse_growing(bytes);
+    problem.map_or(Ok(tags), Err)
+}
+
+/// The tags of a file that may still be growing, as far as they are whole, and what comes then, if
+/// anything does.
+pub fn parse_growing(bytes: &[u8]) -> (Vec<Tag>, Option<String>) {
     let mut tags = Vec::new();
+    if !bytes.starts_with(b"FLV\x01") || bytes.len() < 13 {
+        return (tags, Some("it does not begin as an FLV file does".to_owned()));
+    }
     let mut rest = &bytes[13..];
     while !rest.is_empty() {
-        let at = bytes.len() - rest.len();
-        let [kind, a, b, c, t1, t2, t3, t0, _, _, _, tail @ ..] = rest else {
-            return Err(format!("it ends within the head of a tag at {at}"));
-        };
-        let size = u32::from_be_bytes([0, *a, *b, *c]);
-        let kind = match kind {
-            8 => Kind::Audio,
-            9 => Kind::Video,
-            18 => Kind::Data,
-            other => return Err(format!("a tag of type {other} at {at}")),
-        };
-        let timestamp = u32::from_be_bytes([*t0, *t1, *t2, *t3]);
-        let Some((body, behind)) = tail.split_at_checked(size as usize) else {
-            return Err(format!("it ends within a tag at {at}"));
-        };
-        if behind.get(..4) != Some(&(size + 11).to_be_bytes()[..]) {
-            return Err(format!("a wrong size is written behind the tag at {at}"));
+        match tag(rest) {
+            Ok((tag, behind)) => {
+                tags.push(tag);
+                rest = behind;
+            }
+            Err(problem) => return (tags, Some(format!("{problem} at {}", bytes.len() - rest.len()))),
         }
-        tags.push(Tag { kind, timestamp, body: body.to_vec() });
-        rest = &behind[4..];
     }
-    Ok(tags)
+    (tags, None)
+}
+
+/// The first tag, and what is behind it.
+fn tag(bytes: &[u8]) -> Result<(Tag, &[u8]), String> {
+    let [kind, a, b, c, t1, t2, t3, t0, _, _, _, tail @ ..] = bytes else {
+        return Err("half the head of a tag".to_owned());
+    };
+    let size = u32::from_be_bytes([0, *a, *b, *c]);
+    let kind = match kind {
+        8 => Kind::Audio,
+        9 => Kind::Video,
+        18 => Kind::Data,
+        other => return Err(format!("a tag of type {other}")),
+    };
+    let timestamp = u32::from_be_bytes([*t0, *t1, *t2, *t3]);
+    let (body, behind) = tail.split_at_checked(size as usize).ok_or("half a tag")?;
+    let behind = behind.strip_prefix(&(size + 11).to_be_bytes()).ok_or("no size, or a wrong one, behind the tag")?;
+    Ok((Tag { kind, timestamp, body: body.to_vec() }, behind))
 }
 
 /// The file these tags make.

@@ -32,6 +32,8 @@ pub mod place;
 pub mod program;
 pub mod publisher;
 pub mod receiver;
+pub mod root;
+pub mod strace;
 
 pub use census::Census;
 pub use dice::Dice;
@@ -41,3 +43,4 @@ pub use livetape::{Launch, Livetape, Recording};
 pub use packets::{Reel, Tape};
 pub use publisher::Publisher;
 pub use receiver::Receiver;
+pub use strace::Strace;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Census, Loss, words};
+use super::{Census, Gaps, Loss, words};
 use crate::container::{self, Sample};
 use crate::film::{Film, Mark};
 use crate::fleet::SessionLog;
@@ -19,6 +19,8 @@ const TOLERANCE_US: i64 = 1_100;
 struct Track {
     video: Vec<u32>,
     audio: Vec<u32>,
+    /// Where in these a recording begins.
+    seams: [Vec<usize>; 2],
     said_ms: Option<u32>,
 }
 
@@ -97,6 +99,8 @@ impl Census {
         }
         let key = (first.stream, first.session, words(row, "format").to_owned());
         let track = tracks.entry(key).or_default();
+        track.seams[0].push(track.video.len());
+        track.seams[1].push(track.audio.len());
         for mark in &marks {
             if mark.kind == Kind::Video { &mut track.video } else { &mut track.audio }.push(mark.number);
         }
@@ -112,12 +116,22 @@ impl Census {
 
     /// Each frame once and in order, across all recordings of the session, from its first on.
     fn check_order(&mut self, film: &Film, what: &str, track: &Track) {
-        for (kind, numbers) in [("pictures", &track.video), ("sounds", &track.audio)] {
-            if let Some(pair) = numbers.windows(2).find(|pair| pair[1] != pair[0] + 1) {
-                self.problems.push(format!("{what}: of {kind}, {} follows {}", pair[1], pair[0]));
+        for (kind, numbers, seams) in
+            [(Kind::Video, &track.video, &track.seams[0]), (Kind::Audio, &track.audio, &track.seams[1])]
+        {
+            for (place, pair) in numbers.windows(2).enumerate().filter(|(_, pair)| pair[1] != pair[0] + 1) {
+                if self.allowed == Gaps::BetweenRecordings && seams.contains(&(place + 1)) && pair[1] > pair[0] {
+                    self.gaps.push(film.time(kind, pair[1]) - film.time(kind, pair[0]));
+                } else {
+                    self.problems.push(format!("{what}: of {kind:?}, {} follows {}", pair[1], pair[0]));
+                }
             }
         }
-        if track.video.first().is_none_or(|first| *first != 0) {
+        if self.allowed == Gaps::BetweenRecordings {
+            return;
+        }
+        // A session that died in its first moments may have left nothing but its first sounds.
+        if track.video.first().is_some_and(|first| *first != 0) {
             self.problems.push(format!("{what}: the first picture is {:?}", track.video.first()));
         }
         // Sound before the first picture may be left out.

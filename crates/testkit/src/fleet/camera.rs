@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -42,6 +42,16 @@ impl SessionLog {
         let within = self.frames.iter().take_while(|(end, _, _)| *end <= bytes);
         within.filter(|(_, of, _)| *of == kind).map(|(_, _, number)| *number).last()
     }
+}
+
+/// Pushes the first `media` of a film as fast as the server takes it, as session `session` of stream
+/// `stream`, and says goodbye. `None`: the server did not let it begin.
+pub fn rush(server: SocketAddr, film: &Film, stream: u32, session: u32, media: Duration) -> Option<SessionLog> {
+    let publisher = Publisher::try_publish(server, "live", &name(stream)).ok()?;
+    let mut session = Session::new(stream, session, publisher, film);
+    session.play(film, media);
+    session.goodbye(&name(stream));
+    Some(session.log)
 }
 
 /// One stream's publisher.
@@ -97,6 +107,14 @@ impl Camera {
         })
     }
 
+    /// How much of its session's film has played.
+    pub fn played(&self) -> Duration {
+        match &self.state {
+            State::Live(session) => session.begun.elapsed(),
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Whether it is publishing, and bytes that the kernel does not take.
     pub fn unsent(&self) -> Option<usize> {
         match &self.state {
@@ -128,7 +146,7 @@ impl Camera {
                 }
             }
             State::Live(session) => {
-                let late = if self.paused { Duration::ZERO } else { session.play(&self.film, now) };
+                let late = if self.paused { Duration::ZERO } else { session.play(&self.film, now - session.begun) };
                 session.push();
                 session.listen();
                 if session.dead {
@@ -207,8 +225,7 @@ impl Session {
     }
 
     /// Queues every frame whose time has come; how late the first of them is.
-    fn play(&mut self, film: &Film, now: Instant) -> Duration {
-        let playing = now - self.begun;
+    fn play(&mut self, film: &Film, playing: Duration) -> Duration {
         let mut late = Duration::ZERO;
         while self.unsent.len() < UNSENT_MAX {
             let (kind, number) = film.nth(self.next);
@@ -283,8 +300,11 @@ impl Session {
             self.log.reached = Some(self.queued);
         }
         // It closes when it has read everything: nothing more comes from here.
-        let _ = self.socket.shutdown(std::net::Shutdown::Write);
+        let _ = self.socket.shutdown(Shutdown::Write);
         let mut rest = Vec::new();
-        let _ = self.socket.read_to_end(&mut rest);
+        if self.socket.read_to_end(&mut rest).is_err() {
+            // It died on the way: what it had read is not known.
+            self.log.reached = None;
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Under which circumstances the program is started.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -43,6 +43,14 @@ impl Launch {
     #[must_use]
     pub fn at_fixed_addresses(mut self) -> Self {
         self.addresses = Some([free_address(), free_address()]);
+        self
+    }
+
+    /// With RTMP on another of this host's addresses, one that no two tests share.
+    #[must_use]
+    pub fn listening_on(mut self, address: IpAddr) -> Self {
+        let [_, http] = self.addresses.unwrap_or([SocketAddr::from(([127, 0, 0, 1], 0)); 2]);
+        self.addresses = Some([SocketAddr::new(address, 0), http]);
         self
     }
 
