@@ -1,0 +1,130 @@
+//! Writes inputs that reach far at once into `DIRECTORY/TARGET/`: captures of real clients, the sample's
+//! tags, files as the muxers write them. `cargo run --package livetape-fuzz --example seeds DIRECTORY`
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use livetape_flv::{TagKind, Tags};
+use livetape_fuzz::footage;
+use livetape_fuzz::recordings::{LAYOUTS, policy, record};
+
+fn main() {
+    let into = PathBuf::from(std::env::args().nth(1).expect("the directory to write to"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    for (target, name, input) in sessions(root).into_iter().chain(tags(root)).chain(scripts()).chain(files()) {
+        let directory = into.join(target);
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(name), input).unwrap();
+    }
+}
+
+type Seed = (&'static str, String, Vec<u8>);
+
+/// What real clients sent, let in at once or after all of it.
+fn sessions(root: &Path) -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for capture in fs::read_dir(root.join("crates/rtmp/tests/captures")).unwrap().map(Result::unwrap) {
+        let name = capture.file_name().into_string().unwrap();
+        let bytes = fs::read(capture.path()).unwrap();
+        for piece in [bytes.len(), 1_000].into_iter().filter(|_| name.ends_with(".bin")) {
+            let mut input = vec![0, 40];
+            for piece in bytes.chunks(piece) {
+                input.push(0);
+                input.extend((piece.len() as u16).to_be_bytes());
+                input.extend_from_slice(piece);
+                input.push(11);
+            }
+            seeds.push(("session", format!("seed-{name}-{piece}"), input));
+        }
+    }
+    seeds
+}
+
+/// The sample's shorter tags.
+fn tags(root: &Path) -> Vec<Seed> {
+    let sample = Bytes::from(fs::read(root.join("fixtures/sample.flv")).unwrap());
+    let mut input = Vec::new();
+    for tag in Tags::of(sample).unwrap().map(Result::unwrap).take(120) {
+        let kind = match tag.kind {
+            TagKind::Audio => 0,
+            TagKind::Video => 1,
+            TagKind::Script => 2,
+        };
+        let body = tag.body.get(..200).unwrap_or(&tag.body);
+        let [.., high, low] = tag.timestamp_ms.to_be_bytes();
+        input.extend([kind, high, low, body.len() as u8]);
+        input.extend_from_slice(body);
+    }
+    input.chunks(4_000).enumerate().map(|(number, part)| ("tags", format!("seed-{number}"), part.to_vec())).collect()
+}
+
+/// A few seconds at 25 pictures and 47 sounds a second, with the trouble there is.
+fn scripts() -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for (name, trouble) in [
+        ("plain", &[][..]),
+        ("split", &[0x0f, 0]),
+        ("suspended", &[0x4f, 0]),
+        ("resumed", &[0x7f, 0]),
+        ("given-up", &[0x3f, 0]),
+        ("changed", &[0x0c, 31]),
+        ("jumped", &[0x0d, 200]),
+        ("back", &[0x1d, 200]),
+        ("mp3", &[0x6c, 0]),
+        ("opus", &[0x7c, 0]),
+        ("paused", &[0x4e, 90]),
+    ] {
+        let script = script(trouble);
+        for limits in [0, 1, 3] {
+            seeds.push(("recorder", format!("seed-{name}-{limits}"), [&[limits][..], &script].concat()));
+        }
+        for layout in 0..4u8 {
+            let head = [layout, 0xb0, 0x17, 0x80, 0, 0x40, 0, 0, 0, 0];
+            seeds.push(("salvage", format!("seed-{name}-{layout}"), [&head[..], &script].concat()));
+        }
+    }
+    for layout in 4..8u8 {
+        for done in 0..8u8 {
+            let head = [layout, done * 32 + 31, 0x17, 0x80, 0, 0x40, 0, 0, 0, 0];
+            seeds.push(("salvage", format!("seed-sample-{layout}-{done}"), head.to_vec()));
+        }
+    }
+    seeds
+}
+
+fn script(trouble: &[u8]) -> Vec<u8> {
+    let mut script = Vec::new();
+    for picture in 0..120 {
+        script.extend([if picture % 25 == 0 { 0x10 } else { 0x20 }, 40, 0x07, 21]);
+        if picture % 2 == 0 {
+            script.extend([0x07, 21, 0x0e, 40]);
+        }
+        if picture % 40 == 30 {
+            script.extend_from_slice(trouble);
+        }
+    }
+    script
+}
+
+/// Files as they are when a recording is over, and when it is not.
+fn files() -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for (number, selector) in [(0, 0), (2, 1)] {
+        let recorded =
+            record(policy(LAYOUTS[number], Duration::from_secs(9), Duration::ZERO), &footage::read(&script(&[])));
+        for part in [4, 3, 2, 1] {
+            let recording = &recorded.recordings[0];
+            let mut directory = livetape_fuzz::directory::Directory::default();
+            recording.ops[..recording.ops.len() * part / 4].iter().for_each(|op| directory.perform(op));
+            for (_, entry) in directory.entries() {
+                let head = [selector | if entry.growing { 0 } else { 0x80 }];
+                seeds.push(("scan", format!("seed-{number}-{part}"), [&head[..], &entry.bytes].concat()));
+            }
+        }
+    }
+    seeds
+}
