@@ -163,8 +163,10 @@ impl Open {
             self.ahead.push_back(frame.clone());
             self.release_sound_before(frame.pts - AHEAD, ops);
         } else {
-            if kind == TrackKind::Video {
-                self.release_sound_before(frame.dts, ops);
+            match kind {
+                TrackKind::Video => self.release_sound_before(frame.dts, ops),
+                // What was held back comes before it, whatever it was held back for.
+                TrackKind::Audio => self.release_sound(ops),
             }
             self.muxer.frame(frame, ops);
         }

@@ -163,6 +163,22 @@ fn steady(seconds: i64, gop: i64) -> Vec<Item> {
 }
 
 #[test]
+fn sound_keeps_its_order_when_the_picture_changes_near_a_cut() {
+    for at in 0..30 {
+        let mut items = vec![video(640), audio(48_000)];
+        items.extend(steady(3, 100));
+        let change = items.len() - 1 - at;
+        items.insert(change, video(1280));
+        items.extend([picture(3_000, true), sound(3_001), end()]);
+        let log = run(recorder(policy(Format::Flv, 2_500)), &items);
+        let sounds = (0..log.lines.len()).flat_map(|line| log.frames(line)).filter_map(|name| name.strip_prefix('a'));
+        let times: Vec<i64> = sounds.map(|time| time.parse().unwrap()).collect();
+        assert_eq!(times.len(), 131, "{:?}", log.lines);
+        assert!(times.is_sorted(), "{at}: {:?}", log.lines);
+    }
+}
+
+#[test]
 fn sound_of_a_configuration_that_is_gone_before_a_recording_could_begin_with_it_is_left_out_and_counted() {
     for last in [audio(48_000), audio(22_050), opus()] {
         let mut items =
