@@ -9,6 +9,7 @@ const SOAKS: &[(&str, &str, &str)] = &[
     ("kill", "kill -9 at moments of chance, under streams cut every few seconds", "kills=200 streams=20"),
     ("crash", "death and failure at every call that changes the disk", "step=1 most=1000"),
     ("disk", "a disk that stands still, and one that is full, for so many seconds", "stall=30 full=60"),
+    ("net", "connections that break, freeze and crawl, for so many seconds", "seconds=120 streams=20"),
 ];
 
 /// Runs one of them with these settings (`NAME=NUMBER`), in the environment `LIVETAPE_SOAK_NAME`.

@@ -8,3 +8,4 @@ pub mod disk;
 pub mod kill;
 mod network;
 pub mod stall;
+pub mod weather;

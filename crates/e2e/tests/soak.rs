@@ -3,6 +3,7 @@
 mod crash;
 mod disk;
 mod kill;
+mod net;
 
 /// A number of the environment, or what it is without one.
 fn number(name: &str, otherwise: u64) -> u64 {

@@ -3,13 +3,14 @@
 //! - every recording is whole, and its frames are those pushed, bit for bit, each once, in order;
 //! - what is missing of a session is at its end, and how much that is;
 //! - every row has its files, every file has its row, nothing is left in the spool or put aside;
-//! - every recording, and every session, has its events once, each accepted by the receiver, in order.
+//! - every recording, and every session, has its events once, each accepted by the receiver, in order;
+//! - the program's own `fsck` finds nothing either.
 
 mod announced;
 mod filed;
 mod tracked;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ use crate::deadline::within;
 use crate::film::Film;
 use crate::fleet::SessionLog;
 use crate::index;
-use crate::livetape::Livetape;
+use crate::livetape::{Livetape, files_below};
 use crate::receiver::Receiver;
 
 /// What was found.
@@ -107,6 +108,7 @@ impl Census {
         census.check_files(livetape, &rows);
         census.check_media(livetape, film, sessions, &rows);
         census.check_events(livetape, receiver, &rows);
+        census.problems.extend(livetape.fsck().err());
         census
     }
 
@@ -149,7 +151,15 @@ pub fn wait_settled(livetape: &Livetape, limit: Duration) {
         let none = left.as_object().is_some_and(|counts| counts.values().all(|count| *count == 0));
         if none { Ok(()) } else { Err(left.to_string()) }
     });
+    // Rows go first, then the files. Those that stay are told by the census.
+    let begun = Instant::now();
+    while begun.elapsed() < EVICTION && !files_below(&livetape.data().join("spool")).is_empty() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
+
+/// How long files may take to go after their rows have.
+const EVICTION: Duration = Duration::from_secs(10);
 
 fn words<'a>(row: &'a Value, column: &str) -> &'a str {
     row[column].as_str().unwrap_or_else(|| panic!("no {column} in {row}"))

@@ -30,6 +30,7 @@ pub mod mediainfo;
 pub mod packets;
 pub mod place;
 pub mod program;
+pub mod proxy;
 pub mod publisher;
 pub mod receiver;
 pub mod root;

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +20,8 @@ use tempfile::TempDir;
 
 use crate::deadline::{eventually, within};
 use crate::http::Client;
+use crate::place;
+use crate::program::text;
 use crate::receiver::{Receiver, SECRET};
 
 pub use launch::Launch;
@@ -150,6 +152,14 @@ impl Livetape {
             });
             found.ok_or_else(|| self.log().join("\n"))
         })
+    }
+
+    /// Has the program itself look at its data directory, running or not; what it found, if anything.
+    pub fn fsck(&self) -> Result<(), String> {
+        let mut fsck = Command::new(place::livetape());
+        fsck.args(["fsck", "--deep", "--config"]).arg(self.home.path().join("livetape.toml"));
+        let output = fsck.arg("--data").arg(self.data()).output().unwrap();
+        if output.status.success() { Ok(()) } else { Err(text(&output.stdout) + &text(&output.stderr)) }
     }
 
     /// Where it keeps everything.

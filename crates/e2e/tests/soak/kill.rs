@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use livetape_testkit::ffmpeg;
 
 use super::{median, number};
-use crate::faults::kill::{LOST_MAX_MS, Plan, run};
+use crate::faults::kill::{Killed, LOST_MAX_MS, Plan, run};
 
 #[test]
 #[ignore = "takes half an hour; run by `cargo xtask soak kill`"]
@@ -13,7 +13,7 @@ fn nothing_is_lost_in_hundreds_of_kills() {
     let begun = Instant::now();
     let (kills, streams) = (number("LIVETAPE_SOAK_KILLS", 200) as u32, number("LIVETAPE_SOAK_STREAMS", 20) as u32);
     let span = [Duration::from_millis(50), Duration::from_secs(8)];
-    let (livetape, census) = run(&Plan { kills, streams, span });
+    let Killed { livetape, census, .. } = run(&Plan { kills, streams, span });
 
     let lost = census.lost_by_kill();
     let cut: Vec<_> = census.losses.iter().filter(|loss| loss.kill.is_some()).collect();
