@@ -105,9 +105,7 @@ impl Queue {
     /// The next recording to work on, the oldest first; `None` when nothing may begin at `now`.
     pub(super) fn take(&mut self, now: Instant) -> Option<Job> {
         self.wake(now);
-        // While nothing gets through, one probe at a time, and not one after the other.
-        let transfers = if self.is_blocked() { 1 } else { self.transfers_max };
-        if self.running >= transfers || self.blocked_until.is_some_and(|until| until > now) {
+        if self.is_busy() || self.blocked_until.is_some_and(|until| until > now) {
             return None;
         }
         let (_, id) = self.ready.pop_first()?;
@@ -119,6 +117,9 @@ impl Queue {
 
     /// When [`Queue::take`] may have something that it does not have now, if only time passes.
     pub(super) fn next_at(&self) -> Option<Instant> {
+        if self.is_busy() {
+            return None;
+        }
         let waiting = self.waiting.first().map(|(at, ..)| *at);
         match (self.ready.is_empty(), self.blocked_until) {
             (true, _) => waiting.max(waiting.and(self.blocked_until)),
@@ -193,6 +194,12 @@ impl Queue {
             entry.state = State::Ready;
             self.ready.insert(number, id);
         }
+    }
+
+    /// Whether so many are being worked on that no other may begin before one of them ends.
+    fn is_busy(&self) -> bool {
+        // While nothing gets through, one probe at a time, and not one after the other.
+        self.running >= if self.is_blocked() { 1 } else { self.transfers_max }
     }
 
     /// More failures in a row than transfers that may fail together.
@@ -273,6 +280,7 @@ mod tests {
             now = queue.next_at().unwrap();
             let probe = take(&mut queue, now);
             assert_eq!(probe.len(), 1);
+            assert_eq!(queue.next_at(), None, "until the probe ends, time alone changes nothing");
             tried.extend(&probe);
             queue.retry(id(probe[0]), now, Retry { at: now + Duration::from_secs(300), everybodys: true });
         }
