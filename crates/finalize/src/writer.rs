@@ -208,7 +208,11 @@ impl Writer {
                             self.tell(Report::Discarded { id: discarding.id });
                             info!(recording = %discarding.id, "recording discarded: shorter than record.min_duration");
                         }
-                        Err(problem) => self.report(discarding.id, &problem),
+                        Err(problem) => {
+                            self.report(discarding.id, &problem);
+                            // Its files are not left until the next start: whoever salvages tries again.
+                            self.tell(Report::Broken { id: discarding.id });
+                        }
                     }
                 }
                 None

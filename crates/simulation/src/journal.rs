@@ -1,5 +1,6 @@
 //! The one order of all effects of a world.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
@@ -28,7 +29,7 @@ pub enum Effect {
 }
 
 /// An event that reached a receiver.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// To which endpoint.
     pub endpoint: String,
@@ -38,6 +39,12 @@ pub struct Delivery {
     pub kind: String,
     /// Its JSON.
     pub body: Bytes,
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.event, self.endpoint)
+    }
 }
 
 impl Effect {

@@ -15,14 +15,35 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod careless;
+pub mod catalog;
 pub mod clock;
 pub mod disk;
+pub mod faulty;
+pub mod ingest;
 pub mod journal;
+pub mod judge;
+pub mod known;
 pub mod marker;
+pub mod moment;
+pub mod publisher;
 pub mod random;
+pub mod read;
+pub mod receiver;
+pub mod schedule;
+pub mod store;
+pub mod world;
 
+pub use careless::Mistake;
+pub use catalog::{CatalogImage, CatalogTape};
 pub use clock::SimClock;
-pub use disk::{Cut, DiskEffect, Fault, SimDisk, Volume};
+pub use disk::{Cut, DiskEffect, Fault, Faults, SimDisk, Volume};
 pub use journal::{Delivery, Effect, Journal};
 pub use marker::Marker;
+pub use moment::Moment;
+pub use publisher::Script;
 pub use random::Random;
+pub use receiver::{ReceiverAct, SimReceiver};
+pub use schedule::{Crashes, Harness, Tally};
+pub use store::{SimStore, StoreAct};
+pub use world::{Beginning, Life, Plan, live};

@@ -30,13 +30,22 @@ impl Marker {
         bytes
     }
 
-    /// The marker within a frame's payload. Panics when there is not exactly one.
-    pub fn of(payload: &[u8]) -> Self {
-        let mut found = payload.windows(MARKER_BYTES).filter(|window| window.starts_with(&MAGIC));
-        let bytes = found.next().unwrap_or_else(|| panic!("{} bytes hold no marker: {payload:02x?}", payload.len()));
-        assert!(found.next().is_none(), "two markers in one frame");
-        let number = bytes[6..14].iter().fold(0, |number, byte| number << 4 | u32::from(byte - 0x40));
-        Self { stream: bytes[4] - 0x10, video: bytes[5] == 0x21, number }
+    /// The marker within a frame's payload, whose filling follows it to the end; `None` when the payload is
+    /// not as it was sent.
+    pub fn of(payload: &[u8]) -> Option<Self> {
+        let start = payload.windows(MARKER_BYTES).position(|window| window.starts_with(&MAGIC))?;
+        let (bytes, filling) = payload[start..].split_at(MARKER_BYTES);
+        let digits = bytes[6..14].iter().map(|byte| byte.checked_sub(0x40).filter(|digit| *digit < 16));
+        let number =
+            digits.collect::<Option<Vec<u8>>>()?.into_iter().fold(0, |number, digit| number << 4 | u32::from(digit));
+        let marker = Self { stream: bytes[4].checked_sub(0x10)?, video: bytes[5] == 0x21, number };
+        let whole = *bytes == marker.bytes() && filling.iter().all(|byte| *byte == marker.filling());
+        whole.then_some(marker)
+    }
+
+    /// What fills the rest of the payload.
+    pub fn filling(self) -> u8 {
+        if self.video { 0x77 } else { 0x33 }
     }
 }
 
@@ -45,9 +54,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_marker_is_found_in_the_payload_that_holds_it() {
+    fn a_marker_is_found_in_a_payload_that_is_whole() {
         let marker = Marker { stream: 1, video: true, number: 0x1234_5678 };
-        let payload = [&[0, 0, 0, 99, 0x65][..], &marker.bytes(), &[7; 20]].concat();
-        assert_eq!(Marker::of(&payload), marker);
+        let mut payload = [&[0, 0, 0, 99, 0x65][..], &marker.bytes(), &[0x77; 20]].concat();
+        assert_eq!(Marker::of(&payload), Some(marker));
+        payload[30] = 0;
+        assert_eq!(Marker::of(&payload), None);
     }
 }

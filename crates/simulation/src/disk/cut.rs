@@ -14,7 +14,8 @@ const SECTOR_BYTES: u64 = 512;
 pub enum Cut {
     /// `kill -9` between two calls: what was written stays.
     Kill,
-    /// `kill -9` within a write: this many hundredths of its bytes are written.
+    /// `kill -9` within a write: this many hundredths of its bytes are written. A write over bytes that
+    /// exist stops between two sectors: the kernel does not stop within a page.
     KillTorn(u8),
     /// Power cut: nothing stays but what was synced.
     PowerAllLost,
@@ -46,11 +47,14 @@ impl Cut {
             Self::Kill => return Some(left),
             Self::KillTorn(hundredths) => {
                 let DiskEffect::Write { inode, offset, data } = next? else { return None };
-                let length = data.len() * usize::from(hundredths) / 100;
-                let part = data.slice(..length.clamp(1, data.len()));
-                if part.len() == data.len() {
+                let mut length = (data.len() * usize::from(hundredths) / 100).max(1);
+                if offset + (data.len() as u64) <= volume.bytes(*inode)?.len() as u64 {
+                    length = sectors(*offset, data.len()).iter().map(|part| part.1).rfind(|end| *end <= length)?;
+                }
+                if length >= data.len() {
                     return None;
                 }
+                let part = data.slice(..length);
                 left.apply(&DiskEffect::Write { inode: *inode, offset: *offset, data: part });
                 return Some(left);
             }

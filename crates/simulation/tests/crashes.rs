@@ -1,0 +1,135 @@
+//! The workload, crashed at its effects in every kind of image, and again at the effects of recovery.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::Duration;
+
+use livetape_simulation::{Crashes, Cut, Harness, Plan, ReceiverAct, StoreAct};
+
+/// Power cuts, of which each moment gets one, and the next moment the next.
+fn power_cut(moment: usize) -> Cut {
+    match moment % 8 {
+        0 => Cut::PowerAllLost,
+        1 => Cut::PowerLastTorn,
+        2 => Cut::PowerDataLost,
+        3 => Cut::PowerZeros,
+        4 => Cut::PowerNamesLost,
+        _ => Cut::PowerAny(moment as u64),
+    }
+}
+
+/// Every image there is, with a few seeds.
+fn every_cut(moment: usize) -> Vec<Cut> {
+    let torn = [1, 35, 60, 99].map(Cut::KillTorn);
+    let power = [0, 1, 2, 3, 4].map(power_cut);
+    let any = (0..6).map(|seed| Cut::PowerAny((moment * 6 + seed) as u64));
+    [Cut::Kill].into_iter().chain(torn).chain(power).chain(any).collect()
+}
+
+fn never(_: usize) -> Vec<Cut> {
+    Vec::new()
+}
+
+/// A store in memory that fails in every way, and two receivers, one of them bad.
+fn troubled() -> Plan {
+    use ReceiverAct as R;
+    use StoreAct as S;
+    let slow = Duration::from_millis(300);
+    let store = vec![
+        S::Take,
+        S::Slow(slow),
+        S::Refuse,
+        S::Take,
+        S::TakeAndSayNothing,
+        S::Reset,
+        S::Slow(slow),
+        S::Take,
+        S::Refuse,
+        S::Take,
+        S::TakeAndSayNothing,
+        S::Slow(slow),
+        S::Reset,
+    ];
+    let bad = vec![
+        R::Refuse,
+        R::TakeAndSayNothing,
+        R::Slow(slow),
+        R::Take,
+        R::Reset,
+        R::Take,
+        R::TakeAndSayNothing,
+        R::Slow(slow),
+    ];
+    Plan { store: Some(store), receivers: [vec![R::Slow(slow)], bad], ..Plan::default() }
+}
+
+fn harness() -> Harness {
+    Harness::new(&Plan::default(), &Plan::default()).unwrap()
+}
+
+#[test]
+fn a_kill_before_any_effect_costs_half_a_second_at_most_and_doubles_nothing() {
+    let harness = harness();
+    let cuts =
+        |moment: usize| if moment.is_multiple_of(2) { vec![Cut::Kill] } else { vec![Cut::Kill, Cut::KillTorn(60)] };
+    let tally = harness.run(&Crashes { cuts: &cuts, again_every: 0, again: &never, until_failure: false });
+    tally.assert_clean();
+    assert!(tally.schedules > 900 && tally.worst_ms.0 > 300, "{tally}");
+}
+
+#[test]
+fn a_power_cut_costs_what_was_not_synced_and_nothing_that_was_finished() {
+    let harness = harness();
+    let cuts = |moment: usize| if moment % 4 < 2 { vec![power_cut(moment / 4)] } else { Vec::new() };
+    let tally = harness.run(&Crashes { cuts: &cuts, again_every: 0, again: &never, until_failure: false });
+    tally.assert_clean();
+    assert!(tally.schedules > 400 && tally.worst_ms.1 > 900, "{tally}");
+}
+
+#[test]
+fn recovery_that_is_crashed_itself_comes_to_the_same_end() {
+    let harness = harness();
+    let cuts = |moment: usize| match moment % 71 {
+        13 => vec![Cut::Kill],
+        49 => vec![power_cut(moment)],
+        _ => Vec::new(),
+    };
+    let again = |moment: usize| match moment % 11 {
+        3 => vec![Cut::Kill],
+        8 => vec![power_cut(moment)],
+        _ => Vec::new(),
+    };
+    let tally = harness.run(&Crashes { cuts: &cuts, again_every: 1, again: &again, until_failure: false });
+    tally.assert_clean();
+    assert!(tally.schedules > 200, "{tally}");
+}
+
+#[test]
+fn stores_and_receivers_that_fail_change_nothing_of_it() {
+    let harness = Harness::new(&troubled(), &troubled()).unwrap();
+    let cuts = |moment: usize| if moment % 9 == 4 { vec![Cut::Kill, Cut::PowerAllLost] } else { Vec::new() };
+    let tally = harness.run(&Crashes { cuts: &cuts, again_every: 0, again: &never, until_failure: false });
+    tally.assert_clean();
+    assert!(tally.schedules > 150, "{tally}");
+}
+
+#[test]
+#[ignore = "minutes: every image of every effect"]
+fn exhaustive_crashes() {
+    harness().run(&Crashes { cuts: &every_cut, again_every: 0, again: &never, until_failure: false }).assert_clean();
+}
+
+#[test]
+#[ignore = "minutes: every image of every effect"]
+fn exhaustive_crashes_with_trouble_in_the_store_and_at_the_receivers() {
+    let plan = Plan { workers: 8, ..troubled() };
+    let harness = Harness::new(&plan, &plan).unwrap();
+    harness.run(&Crashes { cuts: &every_cut, again_every: 0, again: &never, until_failure: false }).assert_clean();
+}
+
+#[test]
+#[ignore = "many minutes: two crashes, each at every effect"]
+fn exhaustive_crashes_of_recovery() {
+    let cuts = |moment: usize| vec![Cut::Kill, power_cut(moment)];
+    let again = |moment: usize| vec![Cut::Kill, power_cut(moment)];
+    harness().run(&Crashes { cuts: &cuts, again_every: 7, again: &again, until_failure: false }).assert_clean();
+}

@@ -1,0 +1,67 @@
+//! The workload on a disk that fails and goes on.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::Duration;
+
+use livetape_simulation::faulty::{self, FAULT_BOUND_MS, Schedule};
+use livetape_simulation::{Beginning, Fault, Faults, Plan, live};
+
+/// One fault each.
+const FAULTS: [Fault; 6] = [
+    Fault::NoSpace,
+    Fault::Io,
+    Fault::ShortWrite,
+    Fault::ShortThenNoSpace,
+    Fault::FailedSync,
+    Fault::Slow(Duration::from_secs(30)),
+];
+
+/// A fault at every `step`th call, one kind after the other, or every kind at each.
+fn schedules(step: u64, every_kind: bool) -> Vec<Schedule> {
+    let (first, end) = live(&Beginning::fresh(), &Plan { publishers: true, ..Plan::default() }).calls;
+    let mut schedules = Vec::new();
+    for (number, call) in (first..end).enumerate().filter(|(number, _)| *number as u64 % step == step / 2) {
+        let kinds = FAULTS.iter().enumerate();
+        let turn = number / usize::try_from(step).unwrap() % FAULTS.len();
+        for (_, fault) in kinds.filter(|(kind, _)| every_kind || *kind == turn) {
+            let name = format!("{fault:?} at call {call}");
+            schedules.push(Schedule { name, faults: Faults::at(call, *fault), bound_ms: FAULT_BOUND_MS });
+        }
+    }
+    schedules
+}
+
+/// A disk that is full for a while.
+fn full(step: u64, calls: u64) -> Vec<Schedule> {
+    let (first, end) = live(&Beginning::fresh(), &Plan { publishers: true, ..Plan::default() }).calls;
+    let begins = (first..end).step_by(usize::try_from(step).unwrap());
+    begins
+        .map(|call| Schedule {
+            name: format!("full from call {call} on, for {calls}"),
+            faults: Faults::full(call..call + calls),
+            bound_ms: u32::MAX,
+        })
+        .collect()
+}
+
+#[test]
+fn a_disk_that_fails_once_costs_one_recording_its_end_and_the_operator_hears_of_it() {
+    faulty::run(&schedules(19, false), &Plan::default()).assert_clean();
+}
+
+#[test]
+fn a_disk_that_is_full_for_a_while_damages_nothing() {
+    faulty::run(&full(211, 25), &Plan::default()).assert_clean();
+}
+
+#[test]
+#[ignore = "minutes: every fault at every call"]
+fn exhaustive_faults() {
+    faulty::run(&schedules(1, true), &Plan::default()).assert_clean();
+}
+
+#[test]
+#[ignore = "minutes: full from every call on"]
+fn exhaustive_full_disks() {
+    faulty::run(&full(5, 40), &Plan::default()).assert_clean();
+}
