@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::apply::recording_event_id;
 use crate::database::{check_owner, explain, integrity, open_reader, open_still};
 use crate::query::rows;
-use crate::{CatalogError, RecordingRow, SessionRow, columns};
+use crate::{CatalogError, EndpointId, RecordingRow, SessionRow, columns};
 
 /// Who else may be using a catalog that is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +117,13 @@ impl Inspection {
         self.read("looking for a key", |connection| {
             let mut select = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM recordings WHERE key = ?1)")?;
             select.query_row([key], |row| row.get(0))
+        })
+    }
+
+    /// The webhook endpoints that were configured when the catalog was used last.
+    pub fn endpoints(&self) -> Result<Vec<EndpointId>, CatalogError> {
+        self.read("listing endpoints", |connection| {
+            rows(connection, "SELECT id FROM endpoints WHERE configured = 1 ORDER BY id", [], |row| row.get(0))
         })
     }
 

@@ -10,6 +10,7 @@
 //! task may be dropped at any point and begun again: the same objects, the same rows, the same
 //! event ids. An event `recording.ready` exists if and only if the whole recording is in the store.
 
+mod adopt;
 mod announce;
 mod complete;
 mod counters;
@@ -29,6 +30,7 @@ mod strangers;
 pub mod webhook;
 mod writer;
 
+pub use adopt::{Adopted, adopt};
 pub use announce::{Announcer, Endpoint};
 pub use counters::{Counters, Snapshot};
 pub use environment::{Stopped, WallClock, system_clock};

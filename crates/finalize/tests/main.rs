@@ -2,6 +2,8 @@
 //! real sockets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "main/adoption.rs"]
+mod adoption;
 #[path = "main/announcer.rs"]
 mod announcer;
 #[path = "main/cells.rs"]

@@ -34,7 +34,9 @@ pub(super) fn session_event_id(id: &SessionId, verb: &str) -> String {
 }
 
 impl Work<'_> {
-    /// Writes an event, and a delivery of it for every endpoint that takes events.
+    /// Writes an event, and a delivery of it for every endpoint that takes events. Nothing happens
+    /// when there is one with this id, as in a catalog that lost the row it tells of and not the
+    /// event: it is owed already.
     pub(super) fn emit(
         &self,
         id: &str,
@@ -46,10 +48,17 @@ impl Work<'_> {
         let body = serde_json::to_string(&Envelope { id, kind, timestamp: at, data })
             .map_err(|error| CatalogError::Conflict { what: id.to_owned(), detail: error.to_string() })?;
         let failed = CatalogError::sqlite;
-        self.connection
-            .prepare_cached("INSERT INTO events (id, type, subject, timestamp_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)")
+        let written = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO events (id, type, subject, timestamp_ms, body) VALUES (?1, ?2, ?3, ?4, ?5) \
+                 ON CONFLICT (id) DO NOTHING",
+            )
             .and_then(|mut insert| insert.execute(params![id, kind, subject, at.as_unix_millis(), body]))
             .map_err(failed("writing an event"))?;
+        if written == 0 {
+            return self.is_there(id, kind);
+        }
         let sequence = self.connection.last_insert_rowid();
         let endpoints: Vec<String> = self
             .connection
@@ -60,6 +69,19 @@ impl Work<'_> {
             self.enqueue(&endpoint, sequence, subject, at).map_err(failed("queueing a delivery"))?;
         }
         Ok(())
+    }
+
+    /// Whether the event that is there already tells of the same thing.
+    fn is_there(&self, id: &str, kind: &str) -> Result<(), CatalogError> {
+        let found: String = self
+            .connection
+            .prepare_cached("SELECT type FROM events WHERE id = ?1")
+            .and_then(|mut select| select.query_row([id], |row| row.get(0)))
+            .map_err(CatalogError::sqlite("looking at an event"))?;
+        if found == kind {
+            return Ok(());
+        }
+        Err(CatalogError::Conflict { what: format!("the event {id}"), detail: format!("it is of type {found}") })
     }
 
     /// Puts the event at the end of its stream's queue for `endpoint`.

@@ -37,7 +37,7 @@ async fn look_as(world: &World, used_by: Use, deep: bool) -> (Inspected, Vec<Fin
 }
 
 /// Kinds and subjects of what is found while nobody is at work.
-async fn look(world: &World) -> Vec<(&'static str, String)> {
+pub(crate) async fn look(world: &World) -> Vec<(&'static str, String)> {
     let (_, found) = look_as(world, Use::Nobody, true).await;
     found.into_iter().map(|finding| (finding.what.name(), finding.subject)).collect()
 }
@@ -47,7 +47,7 @@ fn one(what: &'static str, subject: impl ToString) -> Vec<(&'static str, String)
 }
 
 /// A recording of session `number` as a recorder finishes it.
-fn finished(world: &World, number: u32, format: Format) -> RecordingId {
+pub(crate) fn finished(world: &World, number: u32, format: Format) -> RecordingId {
     let Tape { growing, ending, summary } = tape(format);
     let id = world.recording(world.session(number), format, 1);
     let mut writer = world.spool.writer(&id.to_string()).unwrap();
@@ -71,7 +71,7 @@ async fn with_ready() -> (World, BTreeMap<Format, RecordingId>) {
 }
 
 /// Changes the catalog behind its back.
-fn forge(world: &World, sql: &str) {
+pub(crate) fn forge(world: &World, sql: &str) {
     let connection = rusqlite::Connection::open(world.path("livetape.db")).unwrap();
     connection.pragma_update(None, "foreign_keys", false).unwrap();
     assert!(connection.execute(sql, []).unwrap() > 0, "{sql}");

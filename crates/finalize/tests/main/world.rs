@@ -61,8 +61,14 @@ impl World {
 
     /// The program is gone, and another one starts over the same directory.
     pub(crate) fn restart(self) -> Self {
+        self.restart_after(|| {})
+    }
+
+    /// The program is gone, and another one starts over what `between` makes of the directory.
+    pub(crate) fn restart_after(self, between: impl FnOnce()) -> Self {
         let Self { directory, catalog, spool, store, endpoints } = self;
         drop((catalog, spool, store));
+        between();
         Self::open(directory, endpoints)
     }
 
