@@ -250,11 +250,13 @@ impl Recorder {
         *self.tracks.slot(track.id.kind) = now_known;
         if let State::Open(open) = &mut self.state {
             if changed && track.id.kind == TrackKind::Audio {
-                // The recording they wait for begins with the track as it is now.
+                // What is held back fits no recording but this one; what waits for another fits none.
+                open.release_sound(&mut self.ops);
                 self.skipped += open.forget_foreign_sound();
             }
             open.compare(&self.tracks);
         }
+        self.drain_ops(now, effects);
     }
 
     fn jump(&mut self, direction: JumpDirection) {

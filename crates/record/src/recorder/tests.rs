@@ -179,6 +179,26 @@ fn sound_keeps_its_order_when_the_picture_changes_near_a_cut() {
 }
 
 #[test]
+fn sound_held_back_for_a_cut_goes_into_the_recording_of_its_configuration() {
+    for (at, next) in (0..30).flat_map(|at| [(at, audio(44_100)), (at, opus())]) {
+        let mut items = vec![video(640), audio(48_000)];
+        // Sound comes 600 ms before the picture it is heard with.
+        items.extend(steady(3, 100).into_iter().map(|item| match item {
+            Item::Frame(frame) if frame.track == TrackId::AUDIO => sound(frame.dts.as_millis() + 600),
+            other => other,
+        }));
+        let change = items.len() - 1 - at;
+        let is_sound = |item: &&Item| matches!(item, Item::Frame(frame) if frame.track == TrackId::AUDIO);
+        let before = items[..change].iter().filter(is_sound).count();
+        items.insert(change, next);
+        items.extend([picture(3_000, true), sound(3_601), end()]);
+        let log = run(recorder(policy(Format::Flv, 2_500)), &items);
+        let first = log.frames(0).into_iter().filter(|name| name.starts_with('a')).count();
+        assert_eq!(first, before, "{at}: {:?}", log.lines);
+    }
+}
+
+#[test]
 fn sound_of_a_configuration_that_is_gone_before_a_recording_could_begin_with_it_is_left_out_and_counted() {
     for last in [audio(48_000), audio(22_050), opus()] {
         let mut items =
