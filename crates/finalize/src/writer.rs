@@ -103,6 +103,8 @@ struct Recording {
     files: Option<SpoolWriter>,
     /// When its growing files were last synced, on the clock of [`Now::mono`].
     synced: Duration,
+    /// Something was written since.
+    unsynced: bool,
 }
 
 /// Why a recording cannot be written.
@@ -139,14 +141,26 @@ impl Writer {
             match effect {
                 Effect::Op(op) => ops.push(op),
                 other => {
-                    failed.extend(self.write(&mut ops));
+                    failed.extend(self.write(&mut ops, now));
                     failed.extend(self.effect(other, now));
                 }
             }
         }
-        failed.extend(self.write(&mut ops));
+        failed.extend(self.write(&mut ops, now));
         failed.extend(self.sync(now));
         failed
+    }
+
+    /// Whether all that was carried out survives a power cut.
+    pub fn is_synced(&self) -> bool {
+        self.open.as_ref().is_none_or(|open| open.files.is_some() && !open.unsynced)
+    }
+
+    /// When growing files are to be synced, on the clock of [`Now::mono`]: by the next
+    /// [`Writer::perform`] then, of nothing if nothing else is to be done.
+    pub fn sync_due(&self) -> Option<Duration> {
+        let open = self.open.as_ref().filter(|open| open.files.is_some() && open.unsynced)?;
+        Some(open.synced + self.to.sync_interval)
     }
 
     fn effect(&mut self, effect: Effect, now: Now) -> Option<RecordingId> {
@@ -155,12 +169,18 @@ impl Writer {
             Effect::Open(opening) => {
                 let id = opening.id;
                 let result = self.open(&opening);
-                if let Err(problem) = &result {
-                    self.report(id, problem);
+                match &result {
+                    Err(problem) => self.report(id, problem, now.wall),
+                    Ok(_) if std::mem::take(&mut self.low_space) => {
+                        let detail = format!("there is space again: {} is recorded", id.format);
+                        let warning = Warning { kind: WarningKind::DiskRecovered, track: None, detail };
+                        self.warn(&warning, Some(id), now.wall);
+                    }
+                    Ok(_) => {}
                 }
                 let files = result.ok();
                 let failed = files.is_none().then_some(id);
-                self.open = Some(Recording { id, files, synced: now.mono });
+                self.open = Some(Recording { id, files, synced: now.mono, unsynced: false });
                 failed
             }
             Effect::Close(closing) => {
@@ -173,7 +193,7 @@ impl Writer {
                     reason: closing.reason.name().to_owned(),
                     facts: facts(&closing.summary),
                     recovered: false,
-                    lost: Duration::ZERO,
+                    lost: closing.lost,
                 };
                 match self.to.catalog.apply(change) {
                     Ok(_) => {
@@ -187,7 +207,7 @@ impl Writer {
                         });
                     }
                     Err(problem) => {
-                        self.report(closing.id, &problem.into());
+                        self.report(closing.id, &problem.into(), now.wall);
                         self.tell(Report::Broken { id: closing.id });
                     }
                 }
@@ -197,7 +217,7 @@ impl Writer {
                 let written = self.open.take().is_some_and(|recording| recording.files.is_some());
                 if written {
                     let reason = discarding.reason.name().to_owned();
-                    let (id, at, lost) = (discarding.id, discarding.at, Duration::ZERO);
+                    let (id, at, lost) = (discarding.id, discarding.at, discarding.lost);
                     let change = Change::RecordingDiscarded { id, at, reason, lost };
                     let result = self.to.catalog.apply(change).map_err(WriteError::from).and_then(|_| {
                         self.to.catalog.apply(Change::SpoolEvicted { id: discarding.id })?;
@@ -209,7 +229,7 @@ impl Writer {
                             info!(recording = %discarding.id, "recording discarded: shorter than record.min_duration");
                         }
                         Err(problem) => {
-                            self.report(discarding.id, &problem);
+                            self.report(discarding.id, &problem, now.wall);
                             // Its files are not left until the next start: whoever salvages tries again.
                             self.tell(Report::Broken { id: discarding.id });
                         }
@@ -237,7 +257,6 @@ impl Writer {
         if free_bytes < min_free_bytes {
             return Err(WriteError::LowSpace { free_bytes, min_free_bytes });
         }
-        self.low_space = false;
         let session = self.to.catalog.session(&self.session)?.ok_or(CatalogError::UnknownSession(self.session))?;
         let recording = new_recording(opening);
         let label = Label::new(&session, &recording).to_bytes();
@@ -254,14 +273,15 @@ impl Writer {
     }
 
     /// Performs what has gathered on the open recording.
-    fn write(&mut self, ops: &mut Vec<Op>) -> Option<RecordingId> {
+    fn write(&mut self, ops: &mut Vec<Op>, now: Now) -> Option<RecordingId> {
         if ops.is_empty() {
             return None;
         }
         let ops = std::mem::take(ops);
         let recording = self.open.as_mut()?;
+        recording.unsynced = true;
         let problem = recording.files.as_mut()?.perform(&ops).err()?;
-        self.fail(&problem.into())
+        self.fail(&problem.into(), now)
     }
 
     /// Syncs the open recording when it is time.
@@ -271,15 +291,18 @@ impl Writer {
             return None;
         }
         recording.synced = now.mono;
-        let problem = recording.files.as_mut()?.sync_growing().err()?;
-        self.fail(&problem.into())
+        let Err(problem) = recording.files.as_mut()?.sync_growing() else {
+            recording.unsynced = false;
+            return None;
+        };
+        self.fail(&problem.into(), now)
     }
 
-    fn fail(&mut self, problem: &WriteError) -> Option<RecordingId> {
+    fn fail(&mut self, problem: &WriteError, now: Now) -> Option<RecordingId> {
         let recording = self.open.as_mut()?;
         recording.files = None;
         let id = recording.id;
-        self.report(id, problem);
+        self.report(id, problem, now.wall);
         self.tell(Report::Broken { id });
         Some(id)
     }
@@ -288,11 +311,13 @@ impl Writer {
         (self.to.told)(report);
     }
 
-    fn report(&mut self, id: RecordingId, problem: &WriteError) {
+    fn report(&mut self, id: RecordingId, problem: &WriteError, at: WallTime) {
         if let WriteError::LowSpace { .. } = problem {
             self.tell(Report::Refused { format: id.format, why: Refusal::DiskLow });
             if !std::mem::replace(&mut self.low_space, true) {
                 error!(session = %self.session, format = %id.format, "no recording begins: {problem}");
+                let detail = format!("no {} recording begins: {problem}", id.format);
+                self.warn(&Warning { kind: WarningKind::DiskLow, track: None, detail }, None, at);
             }
         } else {
             self.tell(Report::Refused { format: id.format, why: Refusal::DiskTrouble });

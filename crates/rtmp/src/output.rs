@@ -88,6 +88,8 @@ pub enum CloseReason {
     Disconnect,
     /// The service stops.
     Shutdown,
+    /// The client's messages take more memory than there is.
+    Overload,
 }
 
 impl CloseReason {
@@ -96,6 +98,7 @@ impl CloseReason {
             Self::Takeover => EndReason::Takeover,
             Self::Disconnect => EndReason::Disconnect,
             Self::Shutdown => EndReason::Shutdown,
+            Self::Overload => EndReason::ProtocolError,
         }
     }
 
@@ -104,6 +107,7 @@ impl CloseReason {
             Self::Takeover => "Another publisher has taken over this stream.",
             Self::Disconnect => "The stream was disconnected by an operator.",
             Self::Shutdown => "The service is stopping.",
+            Self::Overload => "The recorder has no memory left for what this client sends.",
         }
     }
 }

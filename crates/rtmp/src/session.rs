@@ -148,6 +148,22 @@ impl Session {
         self.asked.is_none() && !self.is_closed()
     }
 
+    /// Bytes kept of what the client sent: unfinished messages, and input that waits for an answer.
+    pub fn held_bytes(&self) -> usize {
+        let unfinished = match &self.phase {
+            Phase::Chunks(reader) => reader.reserved(),
+            _ => 0,
+        };
+        unfinished + self.held.len()
+    }
+
+    /// The caller has not read from the peer until now, for a reason of its own: the silence up to here
+    /// is not the peer's, and counts for no time-out.
+    pub fn excuse_silence(&mut self, now: Now) {
+        self.last_received = now.mono;
+        self.pinged = false;
+    }
+
     /// Whether [`Output::Close`] has been put out. Whatever is called then does nothing.
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)

@@ -158,8 +158,25 @@ fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
 
+/// Threads for calls that wait for the disk, beside those of recorders and HTTP requests.
+const SPARE_BLOCKING_THREADS: usize = 512;
+
 fn runtime() -> Result<tokio::runtime::Runtime, anyhow::Error> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// A runtime to serve with.
+fn serving_runtime(config: &Config) -> Result<tokio::runtime::Runtime, anyhow::Error> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    Ok(builder.enable_all().max_blocking_threads(blocking_threads(config)).build()?)
+}
+
+/// A thread for each recorder there can be, and for each HTTP request: writers that a disk lets hang
+/// stand in nobody's way. A thread exists only while it is needed.
+fn blocking_threads(config: &Config) -> usize {
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let recorders = count(config.rtmp.max_connections).saturating_mul(config.record.formats().len());
+    recorders.saturating_add(count(config.http.max_connections)).saturating_add(SPARE_BLOCKING_THREADS)
 }
 
 fn run_serve(loaded: Loaded, demo: Option<demo::Demo>) -> Result<ExitCode, anyhow::Error> {
@@ -167,7 +184,7 @@ fn run_serve(loaded: Loaded, demo: Option<demo::Demo>) -> Result<ExitCode, anyho
     for warning in &loaded.warnings {
         tracing::warn!("configuration: {}", warning.to_string().lines().next().unwrap_or_default());
     }
-    let runtime = runtime()?;
+    let runtime = serving_runtime(&loaded.config)?;
     runtime.block_on(serve::run(loaded.config, demo))?;
     // A blocking call that hangs on a dead disk must not keep a stopped process alive.
     runtime.shutdown_background();

@@ -11,8 +11,8 @@ mod media;
 mod metrics;
 mod openapi;
 mod problem;
-mod query;
-mod range;
+pub mod query;
+pub mod range;
 mod recordings;
 mod schema;
 mod server;
@@ -32,6 +32,8 @@ use livetape_catalog::{Catalog, CatalogError};
 use livetape_disk::Spool;
 use livetape_finalize::Counters;
 use livetape_store::ObjectStore;
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -171,12 +173,28 @@ fn known_method(method: &Method) -> &'static str {
     }
 }
 
+/// Calls of all requests that may wait for the disk at once. A request that is given up leaves its call
+/// behind: with a disk that hangs there would be ever more of them.
+static CALLS: Semaphore = Semaphore::const_new(64);
+
 /// Runs a call that may wait for the disk on the blocking pool.
+async fn off_thread<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+    // It is never closed.
+    let place = CALLS.acquire().await.ok();
+    tokio::task::spawn_blocking(move || {
+        let result = call();
+        drop(place);
+        result
+    })
+    .await
+}
+
+/// Runs a call of the catalog on the blocking pool.
 async fn blocking<T: Send + 'static>(
     what: &'static str,
     call: impl FnOnce() -> Result<T, CatalogError> + Send + 'static,
 ) -> Result<T, Problem> {
-    match tokio::task::spawn_blocking(call).await {
+    match off_thread(call).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(CatalogError::Cursor(problem))) => Err(bad_parameter("cursor", &format!("the cursor {problem}"))),
         Ok(Err(CatalogError::Filter(problem))) => Err(bad_parameter("from", &problem)),

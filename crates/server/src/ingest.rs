@@ -3,17 +3,26 @@
 //! A connection's task owns its socket, its protocol state and the recorders of what is published
 //! on it, and calls them in line; batches of operations go to the blocking pool, one at a time for
 //! each recorder. When more is waiting for the disk than allowed, the task stops reading, and TCP
-//! slows the encoder down.
+//! slows the encoder down; when that lasts, the recorder that is why drops media (see `lane`).
+//!
+//! Memory is bounded: what waits for the disk in each recorder and in all of them, and what is held of
+//! unfinished messages and fragments by each connection and by all.
 
 mod admission;
+mod arrivals;
+mod budget;
 mod connection;
+mod counts;
+mod episode;
 mod lane;
 mod publication;
-mod query;
+pub mod query;
+mod space;
+mod warnings;
+mod watch;
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use livetape_catalog::{Applied, Catalog, CatalogError, Change};
@@ -22,18 +31,28 @@ use livetape_media::{Now, WallTime};
 use livetape_record::Policy;
 use livetape_rtmp::Limits;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 pub use crate::config::OnConflict;
+pub use budget::Budget;
 
+use crate::config::{ByteSize, Config};
 use crate::live::Live;
 use crate::metrics;
 use connection::Connection;
+use counts::Counts;
+use episode::Episode;
+use space::SpaceProbe;
+use warnings::Warnings;
 
 /// How long the accept loop rests after it failed, as when there are no file descriptors left.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// Changes of sessions that may wait for the catalog at once. Far below what the catalog lets wait, so
+/// that handing one over never waits.
+const CHANGES_WAITING: usize = 1024;
 
 /// What all connections share.
 pub struct Context {
@@ -43,14 +62,28 @@ pub struct Context {
     pub max_connections: usize,
     /// Connections from one address.
     pub max_connections_per_address: usize,
-    /// Bytes of media that may wait for the disk, for each connection.
+    /// Bytes that may wait for the disk, for each recorder.
     pub max_held_bytes: usize,
+    /// Bytes that wait for the disk, of all recorders.
+    pub held: Arc<Budget>,
+    /// Bytes of unfinished messages and fragments, of all connections.
+    pub assembling: Arc<Budget>,
+    /// How long a connection is not read because of one recorder before that drops media.
+    pub stall_grace: Duration,
+    /// How long something that should move may stand still before it is told.
+    pub stall_warning: Duration,
     /// What happens to a push of a stream that is already live.
     pub on_conflict: OnConflict,
     /// How each stream is recorded, one policy for each format.
     pub policies: Vec<Policy>,
     /// Where recordings go.
     pub destination: Arc<Destination>,
+    /// Looks whether there is space.
+    space: SpaceProbe,
+    /// Tells of trouble.
+    warnings: Warnings,
+    /// Changes that may still be handed to the catalog.
+    changes: Arc<Semaphore>,
     /// What is live.
     pub live: Live,
     /// The clocks.
@@ -62,10 +95,38 @@ pub struct Context {
 }
 
 impl Context {
+    /// What connections share as `config` wants it.
+    pub fn new(config: &Config, destination: Arc<Destination>, live: Live, draining: CancellationToken) -> Self {
+        let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let bytes = |size: ByteSize| usize::try_from(size.bytes()).unwrap_or(usize::MAX);
+        Self {
+            limits: config.rtmp.limits(),
+            max_connections: count(config.rtmp.max_connections),
+            max_connections_per_address: count(config.rtmp.max_connections_per_address),
+            max_held_bytes: bytes(config.record.max_held_size),
+            held: Budget::new(bytes(config.record.max_held_total), "waiting"),
+            assembling: Budget::new(bytes(config.rtmp.max_total_memory), "assembling"),
+            stall_grace: config.record.stall_grace.duration(),
+            stall_warning: config.record.stall_warning.duration(),
+            on_conflict: config.rtmp.on_conflict,
+            policies: config.record.policies(),
+            warnings: Warnings::new(destination.catalog.clone()),
+            destination,
+            space: SpaceProbe::default(),
+            changes: Arc::new(Semaphore::new(CHANGES_WAITING)),
+            live,
+            clock: Clock::default(),
+            draining,
+            tasks: TaskTracker::new(),
+        }
+    }
+
     /// Makes a change of the catalog and waits until it is durable.
     async fn change(&self, change: Change) -> Result<Applied, CatalogError> {
+        let Ok(place) = self.changes.clone().acquire_owned().await else { return Err(CatalogError::Closed) };
         let (sender, receiver) = tokio::sync::oneshot::channel();
         self.catalog().submit(change, move |result| {
+            drop(place);
             // Nobody waits any more when the connection's task was ended.
             let _ = sender.send(result);
         });
@@ -74,22 +135,6 @@ impl Context {
 
     fn catalog(&self) -> &Catalog {
         &self.destination.catalog
-    }
-
-    /// Whether there is space to begin a recording; if not, why.
-    async fn check_space(&self) -> Result<(), String> {
-        let destination = self.destination.clone();
-        let space = tokio::task::spawn_blocking(move || destination.spool.space()).await;
-        let min = self.destination.min_free_bytes;
-        match space {
-            Ok(Ok(space)) if space.free_bytes >= min => Ok(()),
-            Ok(Ok(space)) => Err(format!(
-                "the recorder's disk is low: {} bytes are free, {min} are wanted (record.min_free)",
-                space.free_bytes
-            )),
-            Ok(Err(problem)) => Err(format!("the recorder's disk cannot be looked at: {problem}")),
-            Err(problem) => Err(format!("the recorder's disk cannot be looked at: {problem}")),
-        }
     }
 }
 
@@ -125,6 +170,7 @@ impl Clock {
 pub async fn run(listener: TcpListener, context: Arc<Context>, shutdown: CancellationToken) {
     let counts = Arc::new(Counts::default());
     let connections = TaskTracker::new();
+    let mut failures = Episode::default();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -133,9 +179,17 @@ pub async fn run(listener: TcpListener, context: Arc<Context>, shutdown: Cancell
         };
         let (stream, remote) = match accepted {
             // A listener on every address shows IPv4 clients as ::ffff:192.0.2.1.
-            Ok((stream, remote)) => (stream, SocketAddr::new(remote.ip().to_canonical(), remote.port())),
+            Ok((stream, remote)) => {
+                if let Some(failures) = failures.ended() {
+                    warn!(failures, "RTMP connections are accepted again");
+                }
+                (stream, SocketAddr::new(remote.ip().to_canonical(), remote.port()))
+            }
             Err(problem) => {
-                warn!("accepting an RTMP connection: {problem}");
+                metrics::accept_failed();
+                if let Some(failures) = failures.happened(context.clock.now().mono) {
+                    warn!(failures, "RTMP connections cannot be accepted: {problem}");
+                }
                 tokio::time::sleep(ACCEPT_REST).await;
                 continue;
             }
@@ -163,49 +217,10 @@ pub async fn run(listener: TcpListener, context: Arc<Context>, shutdown: Cancell
     context.tasks.wait().await;
 }
 
-/// How many connections there are, in all and from each address.
-#[derive(Default)]
-struct Counts {
-    by_address: Mutex<BTreeMap<IpAddr, usize>>,
-}
-
-/// One connection's place in the count.
-struct Ticket {
-    counts: Arc<Counts>,
-    address: IpAddr,
-}
-
-impl Counts {
-    fn admit(self: &Arc<Self>, remote: SocketAddr, context: &Context) -> Option<Ticket> {
-        let address = remote.ip().to_canonical();
-        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let total: usize = by_address.values().sum();
-        let here = by_address.get(&address).copied().unwrap_or(0);
-        if total >= context.max_connections {
-            metrics::connection_refused("too_many");
-            warn!(%remote, "refused: {total} connections are open (rtmp.max_connections)");
-            return None;
-        }
-        if here >= context.max_connections_per_address {
-            metrics::connection_refused("too_many_from_address");
-            warn!(%remote, "refused: {here} connections from this address are open (rtmp.max_connections_per_address)");
-            return None;
-        }
-        by_address.insert(address, here + 1);
-        metrics::connection_opened();
-        Some(Ticket { counts: self.clone(), address })
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        let mut by_address = self.counts.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = by_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                by_address.remove(&self.address);
-            }
-        }
-        metrics::connection_closed();
+/// Sleeps until `deadline`; for ever when there is none.
+async fn sleep_until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }

@@ -1,27 +1,36 @@
 //! What is being recorded at this moment, for the API and for control.
 //!
 //! One publisher at a time has a stream: [`Live::enter`] hands out the place, and gives it back when
-//! the [`Place`] is dropped.
+//! the [`Place`] is dropped, or left while the last of the session is still being written.
+
+mod view;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use livetape_media::{MediaTime, Track, TrackKind, WallTime};
+use livetape_media::{Format, MediaTime, Track, TrackKind, WallTime};
 use livetape_mux::Progress;
 use livetape_record::{RecordingId, SessionId, StreamPath};
 use livetape_rtmp::CloseReason;
-use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+pub use view::{LiveAudio, LiveRecording, LiveVideo, StreamView};
 
 /// A request to a connection's task to end one of its sessions.
 pub type CloseRequest = (SessionId, CloseReason);
 
 /// Every live stream. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Live {
-    streams: Arc<Mutex<BTreeMap<StreamPath, Arc<LiveSession>>>>,
+pub struct Live(Arc<Mutex<Sessions>>);
+
+#[derive(Default)]
+struct Sessions {
+    streams: BTreeMap<StreamPath, Arc<LiveSession>>,
+    /// They have ended, and the last of them is still being written.
+    ending: BTreeMap<SessionId, Arc<LiveSession>>,
 }
 
 /// A session that has its stream.
@@ -48,14 +57,47 @@ pub struct LiveSession {
 
 #[derive(Default)]
 struct Details {
+    /// The first moment received.
+    first: Option<MediaTime>,
     tracks: BTreeMap<TrackKind, (Track, u64)>,
-    recordings: BTreeMap<RecordingId, (String, Progress)>,
+    recordings: BTreeMap<RecordingId, OpenRecording>,
+    lanes: BTreeMap<Format, LaneState>,
+    /// Media in the store, by format, and announced, by webhook and format.
+    stored: BTreeMap<Format, Duration>,
+    announced: BTreeMap<String, BTreeMap<Format, Duration>>,
+    silent: bool,
+    /// When the oldest media came that a power cut would cost.
+    unsynced_since: Option<Instant>,
+}
+
+/// A recording that is open.
+struct OpenRecording {
+    key: String,
+    start: MediaTime,
+    progress: Progress,
+}
+
+/// How far a session's recording in one format has come. Moments are on the session's timeline.
+#[derive(Clone, Debug, Default)]
+pub struct LaneState {
+    /// A recording has begun.
+    pub begun: bool,
+    /// Media written to the disk.
+    pub written: Duration,
+    /// Everything recorded that is decoded before this survives the death of the process.
+    pub durable: Option<MediaTime>,
+    /// Everything recorded that is decoded before this survives a power cut.
+    pub synced: Option<MediaTime>,
+    /// Whether what comes reaches the disk.
+    pub grows: bool,
 }
 
 /// A session's hold on its stream.
 pub struct Place {
     live: Live,
     session: Arc<LiveSession>,
+    /// The stream has been given back.
+    ending: bool,
 }
 
 /// The stream has a publisher already.
@@ -64,41 +106,84 @@ pub struct Occupied(pub Arc<LiveSession>);
 impl Live {
     /// Takes the stream of `session`, unless another session has it.
     pub fn enter(&self, session: LiveSession) -> Result<Place, Occupied> {
-        let mut streams = lock(&self.streams);
-        if let Some(holder) = streams.get(&session.path) {
+        let mut sessions = lock(&self.0);
+        if let Some(holder) = sessions.streams.get(&session.path) {
             return Err(Occupied(holder.clone()));
         }
         let session = Arc::new(session);
-        streams.insert(session.path.clone(), session.clone());
-        Ok(Place { live: self.clone(), session })
+        sessions.streams.insert(session.path.clone(), session.clone());
+        Ok(Place { live: self.clone(), session, ending: false })
     }
 
     /// How many streams are live.
     pub fn count(&self) -> usize {
-        lock(&self.streams).len()
+        lock(&self.0).streams.len()
     }
 
     /// Every live stream, by name.
     pub fn streams(&self) -> Vec<StreamView> {
-        let sessions: Vec<_> = lock(&self.streams).values().cloned().collect();
+        let sessions: Vec<_> = lock(&self.0).streams.values().cloned().collect();
         sessions.iter().map(|session| session.view()).collect()
     }
 
-    /// The latest moment received of every live session, on its own timeline.
+    /// The latest moment received of every session that is live or still being written, on its own
+    /// timeline.
     pub fn received(&self) -> Vec<(SessionId, Option<MediaTime>)> {
-        lock(&self.streams).values().map(|session| (session.id, session.latest())).collect()
+        self.sessions().iter().map(|session| (session.id, session.latest())).collect()
     }
 
-    /// The latest moment received of a live session, on its own timeline.
+    /// The latest moment received of a session that is live or still being written, on its own timeline.
     pub fn received_of(&self, id: &SessionId) -> Option<MediaTime> {
-        lock(&self.streams).values().find(|session| session.id == *id)?.latest()
+        self.session(id)?.latest()
     }
 
     /// How far a recording that is open has come.
     pub fn progress(&self, id: &RecordingId) -> Option<Progress> {
-        let sessions: Vec<_> = lock(&self.streams).values().cloned().collect();
-        let session = sessions.iter().find(|session| session.id == id.session)?;
-        lock(&session.details).recordings.get(id).map(|(_, progress)| *progress)
+        let session = self.session(&id.session)?;
+        lock(&session.details).recordings.get(id).map(|open| open.progress)
+    }
+
+    /// A recording is whole in the store.
+    pub fn stored(&self, id: &RecordingId, media: Duration) {
+        if let Some(session) = self.session(&id.session) {
+            *lock(&session.details).stored.entry(id.format).or_default() += media;
+        }
+    }
+
+    /// A webhook took the event of a recording that is ready.
+    pub fn announced(&self, webhook: &str, id: &RecordingId, media: Duration) {
+        if let Some(session) = self.session(&id.session) {
+            let mut details = lock(&session.details);
+            *details.announced.entry(webhook.to_owned()).or_default().entry(id.format).or_default() += media;
+        }
+    }
+
+    /// How long the oldest media has been here that a power cut would cost.
+    pub fn oldest_unsynced(&self) -> Duration {
+        let since = |session: &Arc<LiveSession>| lock(&session.details).unsynced_since;
+        self.sessions().iter().filter_map(since).min().map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// When the oldest of all open recordings began.
+    pub fn oldest_open(&self) -> Option<WallTime> {
+        let oldest = |session: &Arc<LiveSession>| {
+            let details = lock(&session.details);
+            let start = details.recordings.values().map(|open| open.start).min()?;
+            Some(session.started_at.plus_millis((start - details.first.unwrap_or(start)).as_millis()))
+        };
+        self.sessions().iter().filter_map(oldest).min()
+    }
+
+    /// Every session that is live or still being written.
+    fn sessions(&self) -> Vec<Arc<LiveSession>> {
+        let sessions = lock(&self.0);
+        sessions.streams.values().chain(sessions.ending.values()).cloned().collect()
+    }
+
+    fn session(&self, id: &SessionId) -> Option<Arc<LiveSession>> {
+        let sessions = lock(&self.0);
+        let live = || sessions.streams.values().find(|session| session.id == *id);
+        sessions.ending.get(id).or_else(live).cloned()
     }
 }
 
@@ -142,9 +227,10 @@ impl LiveSession {
         details.tracks.insert(track.id.kind, (track.clone(), frames));
     }
 
-    /// So many more frames were received.
-    pub fn frames(&self, video: u64, audio: u64) {
+    /// So many more frames were received; the session began at `first`.
+    pub fn frames(&self, video: u64, audio: u64, first: MediaTime) {
         let mut details = lock(&self.details);
+        details.first.get_or_insert(first);
         for (kind, more) in [(TrackKind::Video, video), (TrackKind::Audio, audio)] {
             if let Some((_, frames)) = details.tracks.get_mut(&kind) {
                 *frames += more;
@@ -152,14 +238,16 @@ impl LiveSession {
         }
     }
 
-    /// A recording is open under `key` and has come this far.
-    pub fn recording(&self, id: RecordingId, key: Option<&str>, progress: Progress) {
-        let mut details = lock(&self.details);
-        match details.recordings.get_mut(&id) {
-            Some(entry) => entry.1 = progress,
-            None => {
-                details.recordings.insert(id, (key.unwrap_or_default().to_owned(), progress));
-            }
+    /// A recording is open under `key`, from `start` on.
+    pub fn recording_began(&self, id: RecordingId, key: &str, start: MediaTime) {
+        let open = OpenRecording { key: key.to_owned(), start, progress: Progress::default() };
+        lock(&self.details).recordings.insert(id, open);
+    }
+
+    /// An open recording has come this far.
+    pub fn recording(&self, id: RecordingId, progress: Progress) {
+        if let Some(open) = lock(&self.details).recordings.get_mut(&id) {
+            open.progress = progress;
         }
     }
 
@@ -168,48 +256,19 @@ impl LiveSession {
         lock(&self.details).recordings.remove(id);
     }
 
-    fn view(&self) -> StreamView {
-        let details = lock(&self.details);
-        let track = |kind| details.tracks.get(&kind);
-        StreamView {
-            session_id: self.id.to_string(),
-            app: self.path.app.clone(),
-            stream: self.path.name.clone(),
-            remote_addr: self.remote.clone(),
-            started_at: self.started_at.to_string(),
-            duration_ms: self.received_ms.load(Ordering::Relaxed),
-            received_bytes: self.received_bytes.load(Ordering::Relaxed),
-            video: track(TrackKind::Video).and_then(|(track, frames)| {
-                let format = track.config.video()?;
-                Some(LiveVideo {
-                    codec: track.config.codec().name(),
-                    width: format.width,
-                    height: format.height,
-                    frame_rate: format.frame_rate.map(|rate| rate.as_f64()),
-                    frames: *frames,
-                })
-            }),
-            audio: track(TrackKind::Audio).and_then(|(track, frames)| {
-                let format = track.config.audio()?;
-                Some(LiveAudio {
-                    codec: track.config.codec().name(),
-                    sample_rate: format.output_sample_rate,
-                    channels: format.channels,
-                    frames: *frames,
-                })
-            }),
-            recordings: details
-                .recordings
-                .iter()
-                .map(|(id, (key, progress))| LiveRecording {
-                    id: id.to_string(),
-                    format: id.format.name(),
-                    key: key.clone(),
-                    size_bytes: progress.size_bytes,
-                    duration_ms: u64::try_from(progress.duration.as_millis()).unwrap_or(u64::MAX),
-                })
-                .collect(),
-        }
+    /// How far the session has been recorded in one format.
+    pub fn lane(&self, format: Format, state: &LaneState) {
+        lock(&self.details).lanes.insert(format, state.clone());
+    }
+
+    /// Whether it is connected and sends no media.
+    pub fn silent(&self, silent: bool) {
+        lock(&self.details).silent = silent;
+    }
+
+    /// When the oldest media came that a power cut would cost.
+    pub fn unsynced_since(&self, since: Option<Instant>) {
+        lock(&self.details).unsynced_since = since;
     }
 }
 
@@ -218,11 +277,30 @@ impl Place {
     pub fn session(&self) -> &Arc<LiveSession> {
         &self.session
     }
+
+    /// Gives the stream back while the last of the session is still being written. It is forgotten when
+    /// what this returns is dropped.
+    #[must_use]
+    pub fn leave(mut self) -> Self {
+        let mut sessions = lock(&self.live.0);
+        sessions.streams.remove(&self.session.path);
+        sessions.ending.insert(self.session.id, self.session.clone());
+        drop(sessions);
+        self.ending = true;
+        self.session.gone.cancel();
+        self
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.live.streams).remove(&self.session.path);
+        let mut sessions = lock(&self.live.0);
+        if self.ending {
+            sessions.ending.remove(&self.session.id);
+        } else {
+            sessions.streams.remove(&self.session.path);
+        }
+        drop(sessions);
         self.session.gone.cancel();
     }
 }
@@ -230,72 +308,4 @@ impl Drop for Place {
 /// Nothing panics while it holds one of these locks; were it to, the data would still be whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A live stream, as the API shows it.
-#[derive(Clone, Debug, Serialize)]
-pub struct StreamView {
-    /// The session.
-    pub session_id: String,
-    /// The application.
-    pub app: String,
-    /// The stream's name.
-    pub stream: String,
-    /// Where it comes from.
-    pub remote_addr: String,
-    /// When it was accepted (RFC 3339).
-    pub started_at: String,
-    /// Media time received.
-    pub duration_ms: u64,
-    /// Bytes of media received.
-    pub received_bytes: u64,
-    /// Its main video track.
-    pub video: Option<LiveVideo>,
-    /// Its main audio track.
-    pub audio: Option<LiveAudio>,
-    /// Its open recordings.
-    pub recordings: Vec<LiveRecording>,
-}
-
-/// The video track of a live stream.
-#[derive(Clone, Debug, Serialize)]
-pub struct LiveVideo {
-    /// Codec.
-    pub codec: &'static str,
-    /// Pixels across.
-    pub width: u32,
-    /// Pixels down.
-    pub height: u32,
-    /// Declared frames a second.
-    pub frame_rate: Option<f64>,
-    /// Frames received.
-    pub frames: u64,
-}
-
-/// The audio track of a live stream.
-#[derive(Clone, Debug, Serialize)]
-pub struct LiveAudio {
-    /// Codec.
-    pub codec: &'static str,
-    /// Samples a second.
-    pub sample_rate: u32,
-    /// Channels.
-    pub channels: u16,
-    /// Frames received.
-    pub frames: u64,
-}
-
-/// An open recording of a live stream.
-#[derive(Clone, Debug, Serialize)]
-pub struct LiveRecording {
-    /// Its id.
-    pub id: String,
-    /// Its format.
-    pub format: &'static str,
-    /// The key it will have.
-    pub key: String,
-    /// Bytes so far.
-    pub size_bytes: u64,
-    /// Media time so far.
-    pub duration_ms: u64,
 }

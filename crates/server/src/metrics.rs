@@ -96,6 +96,10 @@ pub fn init() {
     gauge!("livetape_rtmp_connections").set(0.0);
     gauge!("livetape_sessions").set(0.0);
     gauge!("livetape_draining").set(0.0);
+    for condition in [Condition::RecordingStalled, Condition::StreamSilent, Condition::RecordingSuspended] {
+        condition.gauge().set(0.0);
+    }
+    frames_dropped("disk_slow", 0);
 }
 
 /// A length of time in whole milliseconds.
@@ -120,6 +124,18 @@ pub fn connection_opened() {
 pub fn connection_closed() {
     ready();
     gauge!("livetape_rtmp_connections").decrement(1.0);
+}
+
+/// A connection was closed because it held too much memory.
+pub fn connection_overloaded() {
+    ready();
+    counter!("livetape_rtmp_overloaded_total").increment(1);
+}
+
+/// A connection could not be accepted, as when there are no file descriptors left.
+pub fn accept_failed() {
+    ready();
+    counter!("livetape_accept_failures_total").increment(1);
 }
 
 /// A connection was closed at once. `reason` is a word of the code: `too_many`,
@@ -292,6 +308,76 @@ pub fn recordings_in_state(state: &'static str, count: u64) {
 pub fn oldest_not_ready(age: Duration) {
     ready();
     gauge!("livetape_oldest_not_ready_seconds").set(age.as_secs_f64());
+}
+
+/// The oldest media has been here for so long that a power cut would cost.
+pub fn oldest_unsynced(age: Duration) {
+    ready();
+    gauge!("livetape_oldest_unsynced_seconds").set(age.as_secs_f64());
+}
+
+/// The oldest media has been here for so long that is not yet in the store.
+pub fn oldest_unstored(age: Duration) {
+    ready();
+    gauge!("livetape_oldest_unstored_seconds").set(age.as_secs_f64());
+}
+
+/// Bytes held in memory. `stage` is a word of the code: `waiting` for the disk, `assembling` messages
+/// and fragments.
+#[derive(Clone)]
+pub struct HeldBytes(::metrics::Gauge);
+
+impl HeldBytes {
+    /// Of one stage.
+    pub fn of(stage: &'static str) -> Self {
+        ready();
+        Self(gauge!("livetape_held_bytes", "stage" => stage))
+    }
+
+    /// So many now.
+    pub fn set(&self, bytes: usize) {
+        self.0.set(as_f64(bytes as u64));
+    }
+}
+
+/// Something that is counted for as long as it lasts: until this is dropped.
+#[derive(Debug)]
+pub struct Raised(Condition);
+
+/// What may last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Media comes and nothing of it reaches the disk.
+    RecordingStalled,
+    /// A publisher is connected and sends no media.
+    StreamSilent,
+    /// A recorder drops what comes.
+    RecordingSuspended,
+}
+
+impl Condition {
+    fn gauge(self) -> ::metrics::Gauge {
+        ready();
+        match self {
+            Self::RecordingStalled => gauge!("livetape_recordings_stalled"),
+            Self::StreamSilent => gauge!("livetape_streams_silent"),
+            Self::RecordingSuspended => gauge!("livetape_recordings_suspended"),
+        }
+    }
+}
+
+impl Raised {
+    /// It begins.
+    pub fn new(condition: Condition) -> Self {
+        condition.gauge().increment(1.0);
+        Self(condition)
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        self.0.gauge().decrement(1.0);
+    }
 }
 
 /// Space on the data directory's disk.

@@ -26,13 +26,12 @@ use livetape_finalize::{
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::config::{Config, LogFormat};
 use crate::demo::{self, Demo};
 use crate::http::{self, Access, Api, EventTail};
-use crate::ingest::{self, Clock, Context};
+use crate::ingest::{self, Context};
 use crate::live::Live;
 use crate::metrics;
 use crate::signals::{self, Signals};
@@ -138,7 +137,8 @@ impl Service {
         let left = recovered.left.iter().map(|(id, received)| (id.session, *received)).collect();
         recovered.left.into_iter().for_each(|(id, received)| finalizer.recording_broken(id, received));
 
-        let endpoints = webhooks::endpoints(&config.webhooks)?;
+        let live = Live::default();
+        let endpoints = webhooks::endpoints(&config.webhooks, &live)?;
         let (announcer, work) = Announcer::new(&opened.catalog, endpoints, &wall, &counters, stop_finalize.clone());
         let stop = stop_finalize.clone();
         tasks.spawn("announcer", async move {
@@ -147,7 +147,7 @@ impl Service {
             stop.cancelled().await;
         });
 
-        let (live, draining) = (Live::default(), CancellationToken::new());
+        let draining = CancellationToken::new();
         let (spool, wall) = (opened.spool.clone(), wall.clone());
         tasks.spawn("pulse", pulse::run(pulse::Source { live: live.clone(), spool, wall, left }));
         let (stop_rtmp, stop_http) = (CancellationToken::new(), CancellationToken::new());
@@ -262,27 +262,15 @@ fn context(
     finalizer: &Finalizer,
     draining: CancellationToken,
 ) -> Context {
-    let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     let (finalizer, streams) = (finalizer.clone(), live.clone());
-    Context {
-        limits: config.rtmp.limits(),
-        max_connections: number(config.rtmp.max_connections),
-        max_connections_per_address: number(config.rtmp.max_connections_per_address),
-        max_held_bytes: usize::try_from(config.record.max_held_size.bytes()).unwrap_or(usize::MAX),
-        on_conflict: config.rtmp.on_conflict,
-        policies: config.record.policies(),
-        destination: Arc::new(Destination {
-            catalog: opened.catalog.clone(),
-            spool: opened.spool.clone(),
-            sync_interval: config.record.sync_interval.duration(),
-            min_free_bytes: config.record.min_free.bytes(),
-            told: Box::new(move |report| told(&finalizer, &streams, report)),
-        }),
-        live: live.clone(),
-        clock: Clock::default(),
-        draining,
-        tasks: TaskTracker::new(),
-    }
+    let destination = Destination {
+        catalog: opened.catalog.clone(),
+        spool: opened.spool.clone(),
+        sync_interval: config.record.sync_interval.duration(),
+        min_free_bytes: config.record.min_free.bytes(),
+        told: Box::new(move |report| told(&finalizer, &streams, report)),
+    };
+    Context::new(config, Arc::new(destination), live.clone(), draining)
 }
 
 /// Passes on what a writer says.

@@ -84,6 +84,11 @@ impl ChunkReader {
         self.position
     }
 
+    /// Bytes reserved by unfinished messages.
+    pub(crate) fn reserved(&self) -> usize {
+        self.reserved
+    }
+
     /// The client's chunk size from the next chunk on, even in the middle of a message.
     pub(crate) fn set_chunk_size(&mut self, size: u32) -> Result<(), SessionError> {
         if size == 0 || size > i32::MAX as u32 {

@@ -165,7 +165,7 @@ impl Session {
         let code = match reason {
             // A client that has been replaced must not fight its way back.
             CloseReason::Takeover => "NetStream.Publish.BadName",
-            CloseReason::Disconnect | CloseReason::Shutdown => "NetStream.Publish.Rejected",
+            CloseReason::Disconnect | CloseReason::Shutdown | CloseReason::Overload => "NetStream.Publish.Rejected",
         };
         self.status(stream, Level::Error, code, reason.description());
     }

@@ -91,6 +91,13 @@ fn rtmp(config: &Config, findings: &mut Findings<'_>) {
             ),
         );
     }
+    let total = ByteSize::from_mib(16)..=ByteSize::from_mib(1 << 20);
+    findings.size("rtmp.max_total_memory", rtmp.max_total_memory, total);
+    if rtmp.max_total_memory < rtmp.max_connection_memory {
+        let one = format!("rtmp.max_connection_memory = {}", rtmp.max_connection_memory);
+        let message = format!("{} is less than one connection may use, {one}", rtmp.max_total_memory);
+        findings.problem("rtmp.max_total_memory", message);
+    }
     findings.count("rtmp.max_chunk_streams", rtmp.max_chunk_streams, 4..=65_536);
 }
 
@@ -165,6 +172,17 @@ fn record(config: &Config, findings: &mut Findings<'_>) {
     findings.period("record.track_wait", record.track_wait, Period::from_millis(0)..=Period::from_secs(10));
     let held = ByteSize::from_mib(1)..=ByteSize::from_mib(1024);
     findings.size("record.max_held_size", record.max_held_size, held);
+    let total = "record.max_held_total";
+    findings.size(total, record.max_held_total, ByteSize::from_mib(1)..=ByteSize::from_mib(1 << 20));
+    if record.max_held_total < record.max_held_size {
+        let message = format!(
+            "{} is less than one recording may hold, record.max_held_size = {}",
+            record.max_held_total, record.max_held_size
+        );
+        findings.problem(total, message);
+    }
+    findings.period("record.stall_grace", record.stall_grace, Period::from_millis(100)..=Period::from_mins(5));
+    findings.period("record.stall_warning", record.stall_warning, SECOND..=HOUR);
     findings.period("record.sync_interval", record.sync_interval, Period::from_millis(100)..=Period::from_mins(5));
 }
 

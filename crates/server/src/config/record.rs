@@ -35,9 +35,14 @@ pub struct RecordSettings {
     pub sync_interval: Period,
     /// How long, in media time, a recording waits for the second track before it begins without it.
     pub track_wait: Period,
-    /// Bytes of media of one connection that may wait for a slow disk before its encoder is slowed
-    /// down.
+    /// Bytes of one recording that may wait for a slow disk before its encoder is slowed down.
     pub max_held_size: ByteSize,
+    /// Bytes of all recordings together that may wait for a slow disk.
+    pub max_held_total: ByteSize,
+    /// How long an encoder is slowed down because of one recording before media is dropped from it.
+    pub stall_grace: Period,
+    /// How long nothing may reach the disk although media comes, or no media come, before it is told.
+    pub stall_warning: Period,
     /// How the objects of recordings are named.
     pub name: NameSetting,
     /// Free space of the data directory's disk below which no recording begins.
@@ -60,6 +65,9 @@ impl Default for RecordSettings {
             sync_interval: Period::from_secs(5),
             track_wait: Period::from_secs(1),
             max_held_size: ByteSize::from_mib(16),
+            max_held_total: ByteSize::from_mib(512),
+            stall_grace: Period::from_secs(5),
+            stall_warning: Period::from_secs(10),
             name: NameSetting(NameTemplate::DEFAULT.to_owned()),
             min_free: ByteSize::from_mib(1024),
         }

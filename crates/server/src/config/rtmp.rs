@@ -25,6 +25,8 @@ pub struct RtmpSettings {
     pub max_message_size: ByteSize,
     /// Bytes of unfinished messages held for one connection.
     pub max_connection_memory: ByteSize,
+    /// Bytes of unfinished messages and fragments held for all connections.
+    pub max_total_memory: ByteSize,
     /// Chunk streams one connection may use.
     pub max_chunk_streams: u32,
     /// What happens to a push of a stream that is already live.
@@ -42,6 +44,7 @@ impl Default for RtmpSettings {
             idle_timeout: Period::from_secs(30),
             max_message_size: ByteSize::from_mib(8),
             max_connection_memory: ByteSize::from_mib(16),
+            max_total_memory: ByteSize::from_mib(512),
             max_chunk_streams: 32,
             on_conflict: OnConflict::Takeover,
         }

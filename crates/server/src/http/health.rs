@@ -1,9 +1,14 @@
 //! `GET /healthz`, `GET /readyz`: for supervisors and load balancers. They need no token.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::Response;
 
-use super::{Api, Problem, json, problem, schema};
+use super::{Api, Problem, json, off_thread, problem, schema};
+
+/// How long the disk may take to tell how much space there is.
+const DISK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whether the process lives: it answers.
 #[utoipa::path(
@@ -33,13 +38,18 @@ pub(super) async fn readyz(State(api): State<Api>) -> Result<Response, Problem> 
         return Err(Problem::unavailable("draining", "the recorder is stopping"));
     }
     let spool = api.spool.clone();
-    let space = match tokio::task::spawn_blocking(move || spool.space()).await {
-        Ok(Ok(space)) => space,
-        Ok(Err(error)) => {
+    let look = off_thread(move || spool.space());
+    let space = match tokio::time::timeout(DISK_TIMEOUT, look).await {
+        Err(_) => {
+            let detail = format!("the disk has not answered for {} s", DISK_TIMEOUT.as_secs());
+            return Err(Problem::unavailable("disk", detail));
+        }
+        Ok(Ok(Ok(space))) => space,
+        Ok(Ok(Err(error))) => {
             problem::fault("looking at the disk", &error);
             return Err(Problem::unavailable("disk", "the disk cannot be looked at; the log says why"));
         }
-        Err(error) => return Err(problem::fault("looking at the disk", &error)),
+        Ok(Err(error)) => return Err(problem::fault("looking at the disk", &error)),
     };
     let min = api.min_free_bytes;
     if space.free_bytes < min {

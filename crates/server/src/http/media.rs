@@ -23,7 +23,7 @@ use tokio_util::io::ReaderStream;
 
 use super::query::percent_decode;
 use super::range::{self, ByteRange, Validators};
-use super::{Api, Problem, problem};
+use super::{Api, Problem, off_thread, problem};
 
 /// Bytes read from a file at a time.
 const CHUNK: usize = 64 << 10;
@@ -60,7 +60,7 @@ pub(super) async fn media(State(api): State<Api>, request: Request) -> Result<Re
     let key = request.uri().path().strip_prefix("/media/").and_then(key_of_path).ok_or_else(missing)?;
     let content_type = ContentType::of_key(&key).as_str();
     let locating = (api, key.clone());
-    let found = tokio::task::spawn_blocking(move || locate(&locating.0, &locating.1)).await;
+    let found = off_thread(move || locate(&locating.0, &locating.1)).await;
     match found.map_err(|error| problem::fault("looking a file up", &error))?? {
         Some(Found::Stored(path)) => {
             let immutable = ContentType::of_key(&key) != ContentType::Playlist;

@@ -21,10 +21,13 @@ use crate::metrics as meters;
 )]
 pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
     let (catalog, tail, spool) = (api.catalog.clone(), api.tail.clone(), api.spool.clone());
+    let live = api.live.clone();
+    meters::oldest_unsynced(live.oldest_unsynced());
     let now = Clock::default().now().wall;
     let space = blocking("counting for metrics", move || {
-        tail.catch_up(&catalog)?;
-        count(&catalog, now)?;
+        tail.catch_up(&catalog, &live)?;
+        let open = live.oldest_open();
+        count(&catalog, open, now)?;
         Ok(spool.space())
     });
     match space.await? {
@@ -41,13 +44,15 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
     Ok(([(header::CONTENT_TYPE, kind)], meters::render()).into_response())
 }
 
-fn count(catalog: &Catalog, now: WallTime) -> Result<(), CatalogError> {
+fn count(catalog: &Catalog, open: Option<WallTime>, now: WallTime) -> Result<(), CatalogError> {
     let counts = catalog.counts()?;
     for state in RecordingState::ALL {
         let count = counts.recordings.get(&state).copied().unwrap_or(0);
         meters::recordings_in_state(state.name(), count);
     }
     meters::oldest_not_ready(counts.oldest_not_ready.map_or(Duration::ZERO, |since| age(since, now)));
+    let unstored = [open, counts.oldest_not_ready].into_iter().flatten().min();
+    meters::oldest_unstored(unstored.map_or(Duration::ZERO, |since| age(since, now)));
     for endpoint in counts.endpoints {
         let oldest = endpoint.oldest_pending.map_or(Duration::ZERO, |since| age(since, now));
         meters::deliveries_pending(&endpoint.id, endpoint.pending, oldest, endpoint.disabled.is_some());

@@ -182,6 +182,23 @@ pub(super) struct Stream {
     pub started_at: String,
     /// Media time received.
     pub duration_ms: u64,
+    /// Media time on the disk, in the format that has least of it.
+    pub written_ms: u64,
+    /// Media time in the store, in the format that has least of it.
+    pub stored_ms: u64,
+    /// Media time of which webhooks took the event, of the webhook and the format that have least of
+    /// it; null before the first was taken.
+    #[schema(required)]
+    pub announced_ms: Option<u64>,
+    /// Every recorded frame before this moment, counted from the first frame in decoding time, survives
+    /// the death of the process, in every format. What was dropped is told by warnings.
+    pub durable_until_ms: u64,
+    /// The same of a power cut.
+    pub synced_until_ms: u64,
+    /// How long the oldest media has been here that a power cut would cost.
+    pub oldest_unsynced_ms: u64,
+    /// It is connected and has sent no media for `record.stall_warning`.
+    pub silent: bool,
     /// Bytes of media received.
     pub received_bytes: u64,
     /// Its main video track.
@@ -208,6 +225,12 @@ pub(super) struct OpenRecording {
     pub size_bytes: u64,
     /// Media time so far.
     pub duration_ms: u64,
+    /// Media time from its start that survives the death of the process.
+    pub durable_until_ms: u64,
+    /// Media time from its start that survives a power cut.
+    pub synced_until_ms: u64,
+    /// Whether media comes and reaches the disk; judged after `record.stall_warning`.
+    pub growing: bool,
 }
 
 /// Every live stream.

@@ -11,6 +11,7 @@ use livetape_catalog::{Catalog, CatalogError};
 use livetape_media::{Format, WallTime};
 use serde::Deserialize;
 
+use crate::live::Live;
 use crate::metrics;
 
 /// Events read at a time.
@@ -30,6 +31,7 @@ struct Body {
 
 #[derive(Deserialize)]
 struct Data {
+    id: Option<String>,
     format: Option<String>,
     size_bytes: Option<u64>,
     duration_ms: Option<u64>,
@@ -48,17 +50,17 @@ impl EventTail {
         Ok(Self { sequence: Mutex::new(i64::try_from(events).unwrap_or(i64::MAX)) })
     }
 
-    /// Counts what has come since the last call.
+    /// Counts what has come since the last call, and tells the live sessions.
     ///
     /// # Errors
     /// When the catalog cannot be read; what is left is counted by the next call.
-    pub fn catch_up(&self, catalog: &Catalog) -> Result<(), CatalogError> {
+    pub fn catch_up(&self, catalog: &Catalog, live: &Live) -> Result<(), CatalogError> {
         let mut sequence = self.sequence.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let rows = catalog.events_after(*sequence, BATCH)?;
             for row in &rows {
                 *sequence = row.sequence;
-                count(&row.kind, &row.body, row.timestamp);
+                count(&row.kind, &row.body, row.timestamp, live);
             }
             if rows.len() < BATCH {
                 return Ok(());
@@ -67,7 +69,7 @@ impl EventTail {
     }
 }
 
-fn count(kind: &str, body: &str, at: WallTime) {
+fn count(kind: &str, body: &str, at: WallTime, live: &Live) {
     if !matches!(kind, "recording.ready" | "recording.failed") {
         return;
     }
@@ -81,6 +83,9 @@ fn count(kind: &str, body: &str, at: WallTime) {
     let took = ended.and_then(|ended| u64::try_from(at.as_unix_millis() - ended.as_unix_millis()).ok());
     let duration = Duration::from_millis(data.duration_ms.unwrap_or(0));
     let took = took.filter(|_| !data.recovered).map(Duration::from_millis);
+    if let Some(id) = data.id.and_then(|id| id.parse().ok()) {
+        live.stored(&id, duration);
+    }
     metrics::recording_stored(format, data.size_bytes.unwrap_or(0), duration, took);
     if data.recovered {
         metrics::recording_recovered(format);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use livetape_catalog::{Change, NewSession};
+use livetape_media::EndReason;
 use livetape_record::{SessionId, StreamPath};
 use livetape_rtmp::{CloseReason, PublishRequest, Rejection, RejectionCode};
 use tokio::sync::mpsc;
@@ -14,6 +15,8 @@ use crate::live::{CloseRequest, LiveSession, Occupied, Place};
 
 /// How long a new publisher waits for the one it takes over from.
 const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the catalog may take to enter a session.
+const CATALOG_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Decides on the publishes of one connection.
 pub(super) struct Admission<'a> {
@@ -31,7 +34,7 @@ impl Admission<'_> {
         if self.context.draining.is_cancelled() {
             return Err(not_now("the service is stopping"));
         }
-        self.context.check_space().await.map_err(not_now)?;
+        self.context.space.check(&self.context.destination).await.map_err(not_now)?;
         let place = self.take_place(path).await?;
         let session = place.session();
         let change = Change::SessionStarted(NewSession {
@@ -42,9 +45,18 @@ impl Admission<'_> {
             remote_addr: session.remote.clone(),
             started_at: session.started_at,
         });
-        let entered = self.context.change(change).await;
-        entered.map_err(|problem| not_now(format!("the session cannot be entered in the catalog: {problem}")))?;
-        Ok(place)
+        match tokio::time::timeout(CATALOG_TIMEOUT, self.context.change(change)).await {
+            Ok(Ok(_)) => Ok(place),
+            Ok(Err(problem)) => Err(not_now(format!("the session cannot be entered in the catalog: {problem}"))),
+            Err(_) => {
+                // Should it be entered after all, it has ended.
+                let at = self.context.clock.now().wall;
+                let reason = EndReason::Disconnect.name().to_owned();
+                self.context.catalog().submit(Change::SessionEnded { id: session.id, at, reason }, |_| {});
+                let seconds = CATALOG_TIMEOUT.as_secs();
+                Err(not_now(format!("the recorder's disk has not answered for {seconds} s")))
+            }
+        }
     }
 
     /// Takes the stream, from its publisher where that is the rule.

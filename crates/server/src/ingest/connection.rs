@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use livetape_flv::Counters;
+use livetape_media::Now;
 use livetape_record::{SessionId, StreamPath};
 use livetape_rtmp::{CloseReason, Output, PublishId, PublishRequest, Session, SessionError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,9 +18,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::Context;
 use super::admission::Admission;
+use super::budget::Share;
 use super::publication::Publication;
+use super::{Context, sleep_until};
 use crate::live::CloseRequest;
 use crate::metrics;
 
@@ -27,6 +29,8 @@ use crate::metrics;
 const READ_BYTES: usize = 64 << 10;
 /// How long the last words may take to be sent.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that holds no more than this is never closed for holding too much.
+const HARMLESS_BYTES: usize = 256 << 10;
 
 /// One connection.
 pub(super) struct Connection {
@@ -35,6 +39,8 @@ pub(super) struct Connection {
     session: Session,
     out: BytesMut,
     publications: BTreeMap<PublishId, Publication>,
+    /// What it holds of unfinished messages and fragments, of what all connections may hold.
+    share: Share,
     /// Requests to end a session come by this channel; its sender is handed out with each place.
     close: mpsc::Sender<CloseRequest>,
     close_requests: mpsc::Receiver<CloseRequest>,
@@ -63,6 +69,7 @@ impl Connection {
         let (close, close_requests) = mpsc::channel(8);
         let session = Session::new(context.limits, context.clock.now());
         Self {
+            share: context.assembling.share(),
             context,
             remote,
             session,
@@ -100,9 +107,12 @@ impl Connection {
                 (false, None) => Some(tokio::time::Instant::now() + self.context.limits.write_timeout),
                 (false, deadline) => deadline,
             };
+            let takes_more = self.publications.values().all(Publication::takes_more);
+            if !takes_more {
+                self.excuse_silence(now);
+            }
             let timer = self.context.clock.instant_of(self.next_timeout());
-            let held = self.publications.values().map(Publication::held_bytes).sum::<usize>();
-            let reads = held < self.context.max_held_bytes && self.session.wants_input();
+            let reads = takes_more && self.session.wants_input();
             if input.capacity() < READ_BYTES / 4 {
                 input.reserve(READ_BYTES);
             }
@@ -117,6 +127,9 @@ impl Connection {
                 result = reader.read_buf(&mut input), if reads => Event::Read(result),
             };
             let now = self.context.clock.now();
+            if !takes_more {
+                self.excuse_silence(now);
+            }
             match event {
                 Event::Read(Ok(0)) => self.session.handle_eof(now),
                 Event::Read(Ok(_)) => {
@@ -155,6 +168,7 @@ impl Connection {
             }
             self.drain().await;
             self.count();
+            self.bound();
         }
         if !self.out.is_empty() && !deaf {
             let _ = tokio::time::timeout(FAREWELL_TIMEOUT, writer.write_all_buf(&mut self.out)).await;
@@ -189,6 +203,28 @@ impl Connection {
             self.out.clear();
             self.session.handle_eof(self.context.clock.now());
             Box::pin(self.drain()).await;
+        }
+    }
+
+    /// Closes the connection when it holds more than there is room for: reading it no further would not
+    /// make it hold less.
+    fn bound(&mut self) {
+        let gathering: usize = self.publications.values().map(Publication::gathering_bytes).sum();
+        let held = self.session.held_bytes() + gathering;
+        self.share.set(held);
+        if held > HARMLESS_BYTES && !self.share.may_grow() && !self.session.is_closed() {
+            metrics::connection_overloaded();
+            warn!(remote = %self.remote, "closed: it holds {held} bytes of unfinished messages and media, and all connections \
+                hold {} (rtmp.max_total_memory)", self.context.assembling.held());
+            self.session.close(CloseReason::Overload, self.context.clock.now());
+        }
+    }
+
+    /// Nothing has been read: the peer had no way to be heard.
+    fn excuse_silence(&mut self, now: Now) {
+        self.session.excuse_silence(now);
+        for publication in self.publications.values_mut() {
+            publication.excuse_silence(now);
         }
     }
 
@@ -229,7 +265,7 @@ impl Connection {
                 let session = place.session().id;
                 info!(%session, stream = %path, remote = %self.remote,
                     encoder = request.encoder.as_deref().unwrap_or(""), "stream started");
-                let publication = Publication::new(place, self.context.clone());
+                let publication = Publication::new(place, self.context.clone(), self.context.clock.now());
                 self.publications.insert(request.id, publication);
                 metrics::publish_answered("accepted");
                 self.session.accept(request.id, self.context.clock.now());
@@ -261,12 +297,4 @@ async fn written(publications: &mut BTreeMap<PublishId, Publication>) {
         if count > 0 { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-}
-
-/// Sleeps until `deadline`; for ever when there is none.
-async fn sleep_until(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }

@@ -1,42 +1,65 @@
 //! One recorder and its writer: effects gather while a batch is being written, one batch at a time.
+//!
+//! When more waits for the disk than may, the connection is not read. When that has lasted, and only
+//! this recorder's writing is why, its recorder is suspended: what comes is dropped, and the connection
+//! is read on for the others. What waits is kept, and written.
+
+mod account;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
-use livetape_finalize::{Destination, Report, Writer};
-use livetape_media::{Item, Now};
-use livetape_mux::Op;
+use livetape_finalize::{Report, Writer};
+use livetape_media::{Item, MediaTime, Now, Warning, WarningKind};
 use livetape_record::{Effect, Policy, Recorder, RecordingId, SessionId, StreamPath};
 use tokio::task::JoinHandle;
-use tracing::error;
+use tracing::{error, info, warn};
 
-use crate::live::LiveSession;
-use crate::metrics;
+use super::Context;
+use super::budget::Share;
+use super::watch::Watch;
+use crate::live::{LaneState, LiveSession};
+use crate::metrics::{self, Condition, Raised};
+use account::{Account, Load};
 
 /// One format of one session.
 pub(super) struct Lane {
     recorder: Recorder,
     live: Arc<LiveSession>,
-    to: Arc<Destination>,
+    context: Arc<Context>,
     effects: Vec<Effect>,
-    /// Bytes of media in `effects`.
-    queued_bytes: usize,
-    /// How far the open recording had come when a batch was last sent off.
-    sent: (Option<RecordingId>, Duration),
-    /// Frames left out that have been counted in the metrics.
+    /// What is in `effects`.
+    queued: Load,
+    /// What is in `effects` and on its way, of what all lanes may hold.
+    share: Share,
+    /// What has been recorded, as far as it has been sent off.
+    account: Account,
+    /// Frames left out and dropped that have been counted in the metrics.
     skipped: u64,
+    dropped: u64,
     /// At rest, when no batch is being written.
     writer: Option<Writer>,
     batch: Option<Batch>,
+    /// Since when more has waited than may.
+    over_since: Option<Duration>,
+    /// Something has been written since the recorder was suspended.
+    moved: bool,
+    /// Whether what comes reaches the disk.
+    growth: Watch,
+    stalled: Option<Raised>,
+    suspended: Option<Raised>,
+    state: LaneState,
 }
 
 struct Batch {
     task: JoinHandle<Written>,
-    bytes: usize,
+    load: Load,
     media: Duration,
+    /// When it is written, this moment of the session has been.
+    until: Option<MediaTime>,
 }
 
 struct Written {
@@ -47,25 +70,38 @@ struct Written {
 
 impl Lane {
     /// A lane for one format of a session.
-    pub(super) fn new(policy: Policy, live: Arc<LiveSession>, to: Arc<Destination>) -> Self {
+    pub(super) fn new(policy: Policy, live: Arc<LiveSession>, context: Arc<Context>) -> Self {
         let (session, stream): (SessionId, StreamPath) = (live.id, live.path.clone());
-        let writer = Some(Writer::new(to.clone(), session));
+        let writer = Some(Writer::new(context.destination.clone(), session));
         let recorder = Recorder::new(policy, session, stream);
         Self {
             recorder,
             live,
-            to,
             effects: Vec::new(),
-            queued_bytes: 0,
-            sent: (None, Duration::ZERO),
+            queued: Load::default(),
+            share: context.held.share(),
+            account: Account::default(),
             skipped: 0,
+            dropped: 0,
             writer,
             batch: None,
+            over_since: None,
+            moved: false,
+            growth: Watch::new(context.stall_warning),
+            stalled: None,
+            suspended: None,
+            state: LaneState::default(),
+            context,
         }
     }
 
     /// One more item of the session.
     pub(super) fn push(&mut self, item: &Item, now: Now) {
+        if let Item::Frame(frame) = item
+            && self.recorder.records(frame.track)
+        {
+            self.growth.expect(now.mono);
+        }
         let before = self.effects.len();
         self.recorder.push(item, now, &mut self.effects);
         self.count_from(before);
@@ -73,7 +109,9 @@ impl Lane {
 
     /// When [`Lane::tick`] wants to be called.
     pub(super) fn next_tick(&self) -> Option<Duration> {
-        self.recorder.next_tick()
+        let suspends = self.over_since.map(|since| since + self.context.stall_grace);
+        let syncs = self.writer.as_ref().and_then(Writer::sync_due);
+        [self.recorder.next_tick(), suspends, syncs, self.growth.due()].into_iter().flatten().min()
     }
 
     /// Time has passed.
@@ -81,11 +119,59 @@ impl Lane {
         let before = self.effects.len();
         self.recorder.tick(now, &mut self.effects);
         self.count_from(before);
+        if let Some(stood) = self.growth.check(now.mono) {
+            self.stalled = Some(Raised::new(Condition::RecordingStalled));
+            let why = if self.batch.is_some() { "a write has not ended" } else { "no recording could be begun" };
+            let (format, seconds) = (self.recorder.format(), stood.as_secs());
+            let detail =
+                format!("media comes and nothing of it has reached the disk as {format} for {seconds} s: {why}");
+            self.warn(WarningKind::RecordingStalled, detail, now);
+        }
+        self.tell();
     }
 
-    /// Bytes of media that wait to be written or are being written.
-    pub(super) fn held_bytes(&self) -> usize {
-        self.queued_bytes + self.batch.as_ref().map_or(0, |batch| batch.bytes)
+    /// Suspends the recorder when too much has waited for too long, and resumes it when the disk has
+    /// caught up. To be called whenever something may have changed.
+    pub(super) fn balance(&mut self, now: Now) {
+        if self.recorder.is_suspended() {
+            if self.moved && self.held().memory <= self.context.max_held_bytes / 2 {
+                self.recorder.resume();
+            }
+            return;
+        }
+        if !self.is_over() {
+            self.over_since = None;
+            return;
+        }
+        let since = *self.over_since.get_or_insert(now.mono);
+        if now.mono >= since + self.context.stall_grace {
+            self.over_since = None;
+            self.moved = false;
+            warn!(session = %self.live.id, format = %self.recorder.format(), waiting_bytes = self.held().memory,
+                "the disk is too slow: what comes is dropped until it has caught up");
+            let before = self.effects.len();
+            self.recorder.suspend(now, &mut self.effects);
+            self.count_from(before);
+            self.tell();
+        }
+    }
+
+    /// Whether the connection may be read, as far as this lane goes.
+    pub(super) fn takes_more(&self) -> bool {
+        self.recorder.is_suspended() || !self.is_over()
+    }
+
+    fn is_over(&self) -> bool {
+        self.held().memory >= self.context.max_held_bytes || !self.share.may_grow()
+    }
+
+    fn held(&self) -> Load {
+        self.queued + self.batch.as_ref().map_or(Load::default(), |batch| batch.load)
+    }
+
+    /// Bytes of frames that its recorder gathers.
+    pub(super) fn gathering_bytes(&self) -> usize {
+        self.recorder.held_bytes()
     }
 
     /// Whether everything has been written.
@@ -93,15 +179,23 @@ impl Lane {
         self.effects.is_empty() && self.batch.is_none()
     }
 
-    /// Begins to write what has gathered, unless a batch is on its way.
-    pub(super) fn dispatch(&mut self, now: Now) {
-        if self.effects.is_empty() || self.batch.is_some() {
+    /// How far it has come; `None` when there is nothing it records.
+    pub(super) fn reach(&self) -> Option<&LaneState> {
+        self.account.has_begun().then_some(&self.state)
+    }
+
+    /// Begins to write what has gathered, unless a batch is on its way. `end` is the session's last
+    /// moment, once it has ended.
+    pub(super) fn dispatch(&mut self, now: Now, end: Option<MediaTime>) {
+        let sync_is_due = self.writer.as_ref().and_then(Writer::sync_due).is_some_and(|due| due <= now.mono);
+        if (self.effects.is_empty() && !sync_is_due) || self.batch.is_some() {
             return;
         }
         // A writer is lost only with a batch that panicked; its recording is salvaged.
-        let mut writer = self.writer.take().unwrap_or_else(|| Writer::new(self.to.clone(), self.live.id));
+        let lost = || Writer::new(self.context.destination.clone(), self.live.id);
+        let mut writer = self.writer.take().unwrap_or_else(lost);
         let effects = std::mem::take(&mut self.effects);
-        let bytes = std::mem::take(&mut self.queued_bytes);
+        let load = std::mem::take(&mut self.queued);
         let task = tokio::task::spawn_blocking(move || {
             let started = Instant::now();
             let failed = writer.perform(effects, now);
@@ -112,22 +206,26 @@ impl Lane {
             metrics::frames_dropped("no_key_frame", skipped - self.skipped);
             self.skipped = skipped;
         }
-        let (come, before) = (self.recorder.progress(), self.sent);
-        self.sent = come.map_or((None, Duration::ZERO), |(id, progress)| (Some(id), progress.duration));
-        let media = if self.sent.0 == before.0 { self.sent.1.saturating_sub(before.1) } else { self.sent.1 };
-        self.batch = Some(Batch { task, bytes, media });
+        let (media, until) = self.account.sent(self.recorder.progress(), end);
+        self.batch = Some(Batch { task, load, media, until });
     }
 
     /// Resolves to when the batch on its way has been written; pending while there is none.
-    pub(super) fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_written(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         let Some(batch) = &mut self.batch else { return Poll::Pending };
         let Poll::Ready(result) = Pin::new(&mut batch.task).poll(cx) else { return Poll::Pending };
-        let (bytes, media) = (batch.bytes, batch.media);
+        let (load, media, until) = (batch.load, batch.media, batch.until);
         self.batch = None;
+        self.moved = true;
         match result {
             Ok(Written { writer, failed, took }) => {
+                if load.effects > 0 {
+                    metrics::batch_written(self.recorder.format(), load.bytes as u64, media, took);
+                }
+                if failed.is_empty() {
+                    self.wrote(load, media, until, writer.is_synced());
+                }
                 self.writer = Some(writer);
-                metrics::batch_written(self.recorder.format(), bytes as u64, media, took);
                 let open = self.recorder.progress().map(|(id, _)| id);
                 if open.is_some_and(|id| failed.contains(&id)) {
                     self.abandon();
@@ -137,48 +235,89 @@ impl Lane {
                 error!(session = %self.live.id, format = %self.recorder.format(), "a writer died: {problem}");
                 metrics::task_panicked("writer");
                 if let Some((id, _)) = self.recorder.progress() {
-                    (self.to.told)(Report::Broken { id });
+                    (self.context.destination.told)(Report::Broken { id });
                 }
                 self.abandon();
             }
         }
+        self.share.set(self.held().memory);
+        self.tell();
         Poll::Ready(())
+    }
+
+    /// A batch is on the disk.
+    fn wrote(&mut self, load: Load, media: Duration, until: Option<MediaTime>, synced: bool) {
+        self.state.written += media;
+        self.state.durable = self.state.durable.max(until);
+        if synced {
+            self.state.synced = self.state.synced.max(self.state.durable);
+        }
+        if load.bytes == 0 {
+            return;
+        }
+        let now = self.context.clock.now();
+        if let Some(stood) = self.growth.moved(now.mono, !self.effects.is_empty()) {
+            self.stalled = None;
+            let (format, ms) = (self.recorder.format(), stood.as_millis());
+            self.warn(WarningKind::RecordingResumed, format!("{format} grows again, after {ms} ms"), now);
+        }
     }
 
     /// Gives the open recording up: what waits for it is dropped.
     fn abandon(&mut self) {
-        if let Some((id, _)) = self.recorder.progress() {
+        if let Some((id, progress)) = self.recorder.progress() {
             self.live.recording_ended(&id);
+            self.account.abandoned(progress);
         }
         // Everything that waits since the last opening belongs to the recording that broke.
         let keep = self.effects.iter().rposition(|effect| matches!(effect, Effect::Open(_))).unwrap_or(0);
         self.effects.truncate(keep);
         self.recorder.abandon(&mut self.effects);
-        self.queued_bytes = self.effects.iter().map(media_bytes).sum();
+        self.queued = self.effects.iter().map(Load::of).sum();
     }
 
     fn count_from(&mut self, before: usize) {
         for effect in self.effects.iter().skip(before) {
-            self.queued_bytes += media_bytes(effect);
+            self.queued = self.queued + Load::of(effect);
+            self.account.effect(effect);
             match effect {
-                Effect::Open(opening) => self.live.recording(opening.id, Some(&opening.key), Default::default()),
+                Effect::Open(opening) => {
+                    self.live.recording_began(opening.id, &opening.key, opening.start);
+                    if opening.reason.name() == livetape_record::CutReason::DiskSlow.name() {
+                        info!(recording = %opening.id, "the disk has caught up");
+                    }
+                }
                 Effect::Close(closing) => self.live.recording_ended(&closing.id),
                 Effect::Discard(discarding) => self.live.recording_ended(&discarding.id),
                 _ => {}
             }
         }
-        if self.effects.len() > before
-            && let Some((id, progress)) = self.recorder.progress()
-        {
-            self.live.recording(id, None, progress);
+        if self.effects.len() > before {
+            self.share.set(self.held().memory);
+            if let Some((id, progress)) = self.recorder.progress() {
+                self.live.recording(id, progress);
+            }
+        }
+        let dropped = self.recorder.dropped_frames();
+        if dropped > self.dropped {
+            metrics::frames_dropped("disk_slow", dropped - self.dropped);
+            self.dropped = dropped;
         }
     }
-}
 
-fn media_bytes(effect: &Effect) -> usize {
-    match effect {
-        Effect::Op(Op::Append { slices, .. }) => slices.iter().map(bytes::Bytes::len).sum(),
-        Effect::Op(Op::Whole { data, .. } | Op::Patch { data, .. }) => data.len(),
-        _ => 0,
+    /// Shows how it stands.
+    fn tell(&mut self) {
+        self.state.begun = self.account.has_begun();
+        let suspended = self.recorder.is_suspended();
+        if suspended != self.suspended.is_some() {
+            self.suspended = suspended.then(|| Raised::new(Condition::RecordingSuspended));
+        }
+        self.state.grows = !self.growth.stands() && !suspended;
+        self.live.lane(self.recorder.format(), &self.state);
+    }
+
+    /// Of the session, not of one recording: its row may be what waits.
+    fn warn(&self, kind: WarningKind, detail: String, now: Now) {
+        self.context.warnings.give(self.live.id, None, &Warning { kind, track: None, detail }, now.wall);
     }
 }

@@ -1,74 +1,93 @@
 //! One accepted publish: its place among the live streams, and a lane for each format.
 
+mod notes;
+mod received;
+
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
 use livetape_catalog::Change;
-use livetape_finalize::Writer;
-use livetape_media::{EndReason, Item, JumpDirection, MediaTime, Now, Track, TrackKind, Warning, WarningKind};
-use tracing::{error, info};
+use livetape_media::{EndReason, Item, Now, Warning, WarningKind};
+use tracing::{error, info, warn};
 
+use super::arrivals::Arrivals;
 use super::lane::Lane;
-use super::{Clock, Context};
+use super::watch::Watch;
+use super::{Clock, Context, sleep_until};
 use crate::live::{LiveSession, Place};
-use crate::metrics;
+use crate::metrics::{self, Condition, Raised};
+use notes::Notes;
+use received::Received;
+
+/// How long a session that has ended keeps its stream while the last of it is written. A new publisher
+/// waits longer than that for the one it takes over from.
+const PLACE_GRACE: Duration = Duration::from_secs(2);
 
 /// One accepted publish.
 pub(super) struct Publication {
-    place: Place,
+    /// Given back when the session has ended.
+    place: Option<Place>,
+    session: Arc<LiveSession>,
     context: Arc<Context>,
     lanes: Vec<Lane>,
     received: Received,
+    arrivals: Arrivals,
+    /// Whether media comes.
+    sound: Watch,
+    silent: Option<Raised>,
+    notes: Notes,
     ended: Option<EndReason>,
-}
-
-/// What came since the counters were last told.
-#[derive(Default)]
-struct Received {
-    first: Option<MediaTime>,
-    latest: MediaTime,
-    reported_ms: u64,
-    bytes: u64,
-    video: u64,
-    audio: u64,
 }
 
 impl Publication {
     /// A publish that has been accepted and has its stream.
-    pub(super) fn new(place: Place, context: Arc<Context>) -> Self {
+    pub(super) fn new(place: Place, context: Arc<Context>, now: Now) -> Self {
         let session = place.session().clone();
-        let lanes = context
-            .policies
-            .iter()
-            .map(|policy| Lane::new(policy.clone(), session.clone(), context.destination.clone()))
-            .collect();
+        let lane = |policy: &livetape_record::Policy| Lane::new(policy.clone(), session.clone(), context.clone());
+        let lanes = context.policies.iter().map(lane).collect();
         metrics::session_started();
-        Self { place, context, lanes, received: Received::default(), ended: None }
+        let mut sound = Watch::new(context.stall_warning);
+        sound.expect(now.mono);
+        Self {
+            place: Some(place),
+            session,
+            lanes,
+            received: Received::default(),
+            arrivals: Arrivals::default(),
+            sound,
+            silent: None,
+            notes: Notes::new(now.mono),
+            ended: None,
+            context,
+        }
     }
 
     /// The session.
     pub(super) fn session(&self) -> &Arc<LiveSession> {
-        self.place.session()
+        &self.session
     }
 
     /// One more item.
     pub(super) fn push(&mut self, item: &Item, now: Now) {
         match item {
-            Item::Frame(frame) => self.received.frame(frame),
-            Item::Track(track) => {
-                info!(session = %self.session().id, kind = track.id.kind.name(), index = track.id.index,
-                    codec = %track.config.codec(), "track");
-                if track.id.index == 0 {
-                    self.session().track(track);
-                } else {
-                    self.warn(further_track_warning(track), now);
+            Item::Frame(frame) => {
+                if self.received.frame(frame) {
+                    self.heard(now);
                 }
             }
-            Item::Warning(warning) => self.warn(warning.clone(), now),
-            Item::Jump { by, direction, .. } => self.warn(jump_warning(*by, *direction), now),
+            Item::Track(track) => {
+                info!(session = %self.session.id, kind = track.id.kind.name(), index = track.id.index,
+                    codec = %track.config.codec(), "track");
+                if track.id.index == 0 {
+                    self.session.track(track);
+                } else {
+                    self.note(notes::further_track(track), now);
+                }
+            }
+            Item::Warning(warning) => self.note(warning.clone(), now),
+            Item::Jump { by, direction, .. } => self.note(notes::jump(*by, *direction), now),
             Item::End(reason) => self.ended = Some(*reason),
             Item::Metadata(_) => {}
         }
@@ -77,18 +96,25 @@ impl Publication {
         }
     }
 
-    /// Begins to write what has gathered.
+    /// Begins to write what has gathered. To be called whenever something may have changed.
     pub(super) fn dispatch(&mut self, now: Now) {
-        let session = self.place.session();
-        self.received.report(session);
-        for lane in &mut self.lanes {
-            lane.dispatch(now);
+        if let Some(latest) = self.received.report(&self.session) {
+            self.arrivals.arrived(latest, now.mono);
         }
+        let end = self.ended.and(self.received.latest());
+        for lane in &mut self.lanes {
+            lane.balance(now);
+            lane.dispatch(now, end);
+        }
+        let synced = self.lanes.iter().filter_map(Lane::reach).map(|reach| reach.synced).min().flatten();
+        let oldest = self.arrivals.oldest_beyond(synced);
+        self.session.unsynced_since(self.context.clock.instant_of(oldest).map(tokio::time::Instant::into_std));
     }
 
     /// When [`Publication::tick`] wants to be called.
     pub(super) fn next_tick(&self) -> Option<Duration> {
-        self.lanes.iter().filter_map(Lane::next_tick).min()
+        let silence = self.sound.due().filter(|_| self.ended.is_none());
+        self.lanes.iter().filter_map(Lane::next_tick).chain(silence).min()
     }
 
     /// Time has passed.
@@ -96,11 +122,41 @@ impl Publication {
         for lane in &mut self.lanes {
             lane.tick(now);
         }
+        if self.ended.is_none()
+            && let Some(stood) = self.sound.check(now.mono)
+        {
+            self.silent = Some(Raised::new(Condition::StreamSilent));
+            self.session.silent(true);
+            let detail = format!("the publisher is connected and has sent no media for {} s", stood.as_secs());
+            self.give(WarningKind::StreamSilent, detail, now);
+        }
     }
 
-    /// Bytes of media that wait to be written.
-    pub(super) fn held_bytes(&self) -> usize {
-        self.lanes.iter().map(Lane::held_bytes).max().unwrap_or(0)
+    /// The publisher has not been read: that it is not heard is not its fault.
+    pub(super) fn excuse_silence(&mut self, now: Now) {
+        if !self.sound.stands() {
+            self.sound.moved(now.mono, true);
+        }
+    }
+
+    /// Media has come.
+    fn heard(&mut self, now: Now) {
+        if let Some(stood) = self.sound.moved(now.mono, true) {
+            self.silent = None;
+            self.session.silent(false);
+            let detail = format!("the publisher sends media again, after {} ms", stood.as_millis());
+            self.give(WarningKind::StreamResumed, detail, now);
+        }
+    }
+
+    /// Whether the connection may be read, as far as this publish goes.
+    pub(super) fn takes_more(&self) -> bool {
+        self.lanes.iter().all(Lane::takes_more)
+    }
+
+    /// Bytes of frames that gather until they are a fragment. The lanes share them.
+    pub(super) fn gathering_bytes(&self) -> usize {
+        self.lanes.iter().map(Lane::gathering_bytes).max().unwrap_or(0)
     }
 
     /// Whether its last item has come.
@@ -114,80 +170,62 @@ impl Publication {
         if written > 0 { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Writes the rest, ends the session in the catalog and gives the stream back. Call once it
-    /// has ended.
+    /// Writes the rest and ends the session in the catalog. The stream is given back then, or after a
+    /// moment: a disk that stalls must not lock out the next publisher. Call once it has ended.
     pub(super) async fn finish(mut self, clock: Clock) {
+        self.silent = None;
+        let leave_at = clock.now().mono + PLACE_GRACE;
+        let mut left = false;
         loop {
             self.dispatch(clock.now());
             if self.lanes.iter().all(Lane::is_idle) {
                 break;
             }
-            poll_fn(|cx| self.poll_written(cx)).await;
+            let leaves = (!left).then_some(leave_at);
+            let wake = clock.instant_of([self.next_tick(), leaves].into_iter().flatten().min());
+            tokio::select! {
+                () = poll_fn(|cx| self.poll_written(cx)) => {}
+                () = sleep_until(wake) => {
+                    let now = clock.now();
+                    self.tick(now);
+                    if !left && now.mono >= leave_at && let Some(place) = self.place.take() {
+                        warn!(session = %self.session.id, stream = %self.session.path,
+                            "the last of it is still being written; its stream is free again");
+                        self.place = Some(place.leave());
+                        left = true;
+                    }
+                }
+            }
         }
         let reason = self.ended.unwrap_or(EndReason::Drop).name();
-        let id = self.session().id;
+        let id = self.session.id;
         let change = Change::SessionEnded { id, at: clock.now().wall, reason: reason.to_owned() };
-        match self.context.change(change).await {
-            Ok(_) => info!(session = %id, stream = %self.session().path, reason, "stream ended"),
+        let context = self.context.clone();
+        let mut change = std::pin::pin!(context.change(change));
+        let result = tokio::select! {
+            result = change.as_mut() => result,
+            () = sleep_until(clock.instant_of(Some(leave_at))) => {
+                if !left {
+                    self.place = self.place.take().map(Place::leave);
+                }
+                change.await
+            }
+        };
+        match result {
+            Ok(_) => info!(session = %id, stream = %self.session.path, reason, "stream ended"),
             Err(problem) => error!(session = %id, "the end of the session is not in the catalog: {problem}"),
         }
         metrics::session_ended(reason);
     }
 
-    fn warn(&self, warning: Warning, now: Now) {
-        let writer = Writer::new(self.context.destination.clone(), self.session().id);
-        self.context.tasks.spawn_blocking(move || writer.warn(&warning, None, now.wall));
-    }
-}
-
-impl Received {
-    fn frame(&mut self, frame: &livetape_media::Frame) {
-        self.first.get_or_insert(frame.dts);
-        self.latest = self.latest.max(frame.dts);
-        self.bytes += frame.data.len() as u64;
-        match frame.track.kind {
-            TrackKind::Video => self.video += 1,
-            TrackKind::Audio => self.audio += 1,
+    /// Tells what was noticed in the media. A publisher can bring forth any number of these.
+    fn note(&mut self, warning: Warning, now: Now) {
+        if let Some(warning) = self.notes.admit(warning, now.mono) {
+            self.context.warnings.give(self.session.id, None, &warning, now.wall);
         }
     }
 
-    fn report(&mut self, session: &LiveSession) {
-        if self.video + self.audio == 0 {
-            return;
-        }
-        let (video, audio) = (std::mem::take(&mut self.video), std::mem::take(&mut self.audio));
-        let bytes = std::mem::take(&mut self.bytes);
-        let span = self.first.map_or(MediaTime::ZERO, |first| self.latest - first);
-        let millis = u64::try_from(span.as_millis()).unwrap_or(0);
-        let more_ms = millis.saturating_sub(self.reported_ms);
-        self.reported_ms = self.reported_ms.max(millis);
-        session.frames(video, audio);
-        session.received_bytes.fetch_add(bytes, Ordering::Relaxed);
-        session.received_ms.fetch_max(millis, Ordering::Relaxed);
-        session.latest_ms.fetch_max(self.latest.as_millis(), Ordering::Relaxed);
-        metrics::media_received(bytes, Duration::from_millis(more_ms));
-        metrics::frames_received(TrackKind::Video, video);
-        metrics::frames_received(TrackKind::Audio, audio);
-    }
-}
-
-fn further_track_warning(track: &Track) -> Warning {
-    let (kind, codec) = (track.id.kind.name(), track.config.codec());
-    Warning {
-        kind: WarningKind::UnsupportedTrack,
-        track: Some(track.id),
-        detail: format!("{kind} track {} ({codec}) is not recorded; the main tracks are", track.id.index),
-    }
-}
-
-fn jump_warning(by: MediaTime, direction: JumpDirection) -> Warning {
-    let way = match direction {
-        JumpDirection::Forward => "forward",
-        JumpDirection::Backward => "back",
-    };
-    Warning {
-        kind: WarningKind::TimestampJump,
-        track: None,
-        detail: format!("the publisher's timestamps jumped {way} by {by}; the recording goes on without the jump"),
+    fn give(&self, kind: WarningKind, detail: String, now: Now) {
+        self.context.warnings.give(self.session.id, None, &Warning { kind, track: None, detail }, now.wall);
     }
 }

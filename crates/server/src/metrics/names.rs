@@ -3,6 +3,8 @@
 /// Counters and their help texts.
 pub(super) const COUNTERS: &[(&str, &str)] = &[
     ("livetape_rtmp_connections_total", "RTMP connections, by what became of them"),
+    ("livetape_rtmp_overloaded_total", "RTMP connections closed because they held too much memory"),
+    ("livetape_accept_failures_total", "Connections that could not be accepted"),
     ("livetape_rtmp_publishes_total", "Publish requests, by the answer"),
     ("livetape_sessions_ended_total", "Sessions that ended, by the reason"),
     ("livetape_received_bytes_total", "Bytes of media received"),
@@ -43,6 +45,15 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
     ("livetape_events_oldest_seconds", "Age of the oldest event not yet delivered, by webhook"),
     ("livetape_webhook_disabled", "1 when a webhook asked for no more events, by webhook"),
     ("livetape_oldest_not_ready_seconds", "Age of the oldest finished recording that is not yet whole in the store"),
+    ("livetape_oldest_unsynced_seconds", "Age of the oldest media that a power cut would cost"),
+    (
+        "livetape_oldest_unstored_seconds",
+        "Age of the oldest media that is not yet in the store: of open recordings since they began, of finished ones since they ended",
+    ),
+    ("livetape_recordings_stalled", "Recordings of which nothing reaches the disk although media comes"),
+    ("livetape_recordings_suspended", "Recordings that drop media until the disk has caught up"),
+    ("livetape_streams_silent", "Streams whose publisher is connected and sends no media"),
+    ("livetape_held_bytes", "Bytes held for recordings: waiting for the disk, and assembling messages and fragments"),
     ("livetape_disk_free_bytes", "Space free for recordings on the data directory's disk"),
     ("livetape_disk_total_bytes", "Size of the data directory's disk"),
     ("livetape_http_connections", "HTTP connections open"),

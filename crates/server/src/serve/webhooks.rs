@@ -7,9 +7,11 @@ use anyhow::Context as _;
 use livetape_finalize::Endpoint;
 use livetape_finalize::sink::{Delivering, Event, EventSink, Outcome};
 use livetape_finalize::webhook::{ReceiverUrl, WebhookClient, WebhookOptions};
+use livetape_record::RecordingId;
 use serde::Deserialize;
 
 use crate::config::Webhook;
+use crate::live::Live;
 use crate::metrics;
 
 /// Attempts to one webhook that may be under way at once, each of another stream.
@@ -21,18 +23,19 @@ const NOT_SENT: u16 = 0;
 ///
 /// # Errors
 /// When TLS cannot be set up.
-pub(super) fn endpoints(webhooks: &[Webhook]) -> Result<Vec<Endpoint>, anyhow::Error> {
-    webhooks.iter().map(endpoint).collect()
+pub(super) fn endpoints(webhooks: &[Webhook], live: &Live) -> Result<Vec<Endpoint>, anyhow::Error> {
+    webhooks.iter().map(|webhook| endpoint(webhook, live.clone())).collect()
 }
 
-fn endpoint(webhook: &Webhook) -> Result<Endpoint, anyhow::Error> {
+fn endpoint(webhook: &Webhook, live: Live) -> Result<Endpoint, anyhow::Error> {
     let url: ReceiverUrl = webhook.url.reveal().parse()?;
     let attempt_timeout = webhook.timeout.duration();
     let options = WebhookOptions { https: url.is_https(), attempt_timeout, ..WebhookOptions::default() };
     let client = WebhookClient::new(options).with_context(|| format!("webhook '{}'", webhook.name))?;
     let secrets = vec![webhook.secret.reveal().parse()?];
     let sender = livetape_finalize::webhook::Webhook::new(client, url, secrets);
-    let sink = Subscription { name: webhook.name.clone(), wanted: webhook.events.clone(), sender: Arc::new(sender) };
+    let sink =
+        Subscription { name: webhook.name.clone(), wanted: webhook.events.clone(), sender: Arc::new(sender), live };
     Ok(Endpoint { id: webhook.name.clone(), sink: Arc::new(sink), concurrency: CONCURRENCY })
 }
 
@@ -42,6 +45,8 @@ struct Subscription {
     /// Types of events; empty is all.
     wanted: Vec<String>,
     sender: Arc<dyn EventSink>,
+    /// Told how much of each stream has been announced.
+    live: Live,
 }
 
 impl EventSink for Subscription {
@@ -62,7 +67,10 @@ impl EventSink for Subscription {
             };
             metrics::delivery_tried(&self.name, result);
             if matches!(outcome, Outcome::Delivered { .. }) && event.kind == "recording.ready" {
-                let (bytes, duration) = extent(&event.body);
+                let (bytes, duration, id) = extent(&event.body);
+                if let Some(id) = id {
+                    self.live.announced(&self.name, &id, duration);
+                }
                 metrics::recording_announced(&self.name, bytes, duration);
             }
             outcome
@@ -70,8 +78,8 @@ impl EventSink for Subscription {
     }
 }
 
-/// How large and how long the recording of an event is.
-fn extent(body: &[u8]) -> (u64, Duration) {
+/// How large and how long the recording of an event is, and which.
+fn extent(body: &[u8]) -> (u64, Duration, Option<RecordingId>) {
     #[derive(Default, Deserialize)]
     struct Body {
         data: Data,
@@ -79,11 +87,12 @@ fn extent(body: &[u8]) -> (u64, Duration) {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Data {
+        id: String,
         size_bytes: u64,
         duration_ms: u64,
     }
     let Body { data } = serde_json::from_slice(body).unwrap_or_default();
-    (data.size_bytes, Duration::from_millis(data.duration_ms))
+    (data.size_bytes, Duration::from_millis(data.duration_ms), data.id.parse().ok())
 }
 
 #[cfg(test)]
@@ -118,6 +127,7 @@ mod tests {
             name: "filtered".to_owned(),
             wanted: vec!["recording.ready".to_owned()],
             sender: memory.clone(),
+            live: Live::default(),
         };
         assert_eq!(subscription.deliver(&event("stream.started")).await, Outcome::Delivered { status: NOT_SENT });
         assert_eq!(subscription.deliver(&event("recording.ready")).await, Outcome::Delivered { status: 200 });

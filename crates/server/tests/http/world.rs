@@ -159,7 +159,8 @@ impl World {
         let Ok(place) = self.api.live.enter(new) else { panic!("{stream} is live already") };
         let duration = Duration::from_millis(millis);
         let progress = Progress { size_bytes, duration, ..Progress::default() };
-        place.session().recording(id, Some(&key(number, stream, id.format)), progress);
+        place.session().recording_began(id, &key(number, stream, id.format), MediaTime::ZERO);
+        place.session().recording(id, progress);
         place
     }
 
