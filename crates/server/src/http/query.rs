@@ -7,7 +7,7 @@ use super::Problem;
 use super::problem::ParameterProblem;
 
 /// The parameters of one request. Each is taken by name; what is left over is an error.
-pub(super) struct Query {
+pub struct Query {
     pairs: Vec<(String, String)>,
     errors: Vec<ParameterProblem>,
     known: Vec<&'static str>,
@@ -15,7 +15,7 @@ pub(super) struct Query {
 
 impl Query {
     /// Of the query as it stands in the URL, without its `?`.
-    pub(super) fn parse(query: Option<&str>) -> Self {
+    pub fn parse(query: Option<&str>) -> Self {
         let pairs = query
             .unwrap_or_default()
             .split('&')
@@ -29,19 +29,19 @@ impl Query {
     }
 
     /// Takes the parameter `name`, when it is there and not empty.
-    pub(super) fn take<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<T> {
+    pub fn take<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<T> {
         let value = self.take_text(name)?;
         self.read(name, value.parse())
     }
 
     /// Takes a date and time. A `+` that stands for itself, as in `+01:00`, is understood.
-    pub(super) fn take_time(&mut self, name: &'static str) -> Option<livetape_media::WallTime> {
+    pub fn take_time(&mut self, name: &'static str) -> Option<livetape_media::WallTime> {
         let value = self.take_text(name)?.replace(' ', "+");
         self.read(name, value.parse())
     }
 
     /// Takes a number within a range.
-    pub(super) fn take_number(&mut self, name: &'static str, min: i64, max: i64) -> Option<i64> {
+    pub fn take_number(&mut self, name: &'static str, min: i64, max: i64) -> Option<i64> {
         let value = self.take_text(name)?;
         let number = value.parse::<i64>().ok().filter(|number| (min..=max).contains(number));
         self.read(name, number.ok_or_else(|| format!("must be a number between {min} and {max}")))
@@ -64,8 +64,11 @@ impl Query {
         }
     }
 
-    /// An error for each parameter that was wrong, not known, or given twice.
-    pub(super) fn finish(mut self) -> Result<(), Problem> {
+    /// That nothing is left.
+    ///
+    /// # Errors
+    /// One for each parameter that was wrong, not known, or given twice; at most 20.
+    pub fn finish(mut self) -> Result<(), Problem> {
         for (name, _) in self.pairs {
             let detail = if self.known.contains(&name.as_str()) {
                 "given more than once".to_owned()
@@ -88,7 +91,7 @@ fn decode(text: &str) -> String {
 }
 
 /// `%XX` to bytes; anything else stands for itself.
-pub(super) fn percent_decode(text: &str) -> Vec<u8> {
+pub fn percent_decode(text: &str) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

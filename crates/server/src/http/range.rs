@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 /// Which bytes of a representation a request is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ByteRange {
+pub enum ByteRange {
     /// All of them: 200.
     Whole,
     /// `first..=last`: 206.
@@ -22,7 +22,7 @@ pub(super) enum ByteRange {
 ///
 /// A header that is malformed, of another unit, or of several ranges is not heeded, as the
 /// specification allows: the answer is the whole.
-pub(super) fn parse(header: &str, len: u64) -> ByteRange {
+pub fn parse(header: &str, len: u64) -> ByteRange {
     let Some((unit, ranges)) = header.split_once('=') else { return ByteRange::Whole };
     if !unit.trim().eq_ignore_ascii_case("bytes") || ranges.contains(',') {
         return ByteRange::Whole;
@@ -67,7 +67,7 @@ fn number(text: &str) -> Number {
 
 /// What identifies a version of a representation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Validators {
+pub struct Validators {
     /// A strong entity tag, in quotes.
     pub etag: String,
     /// `Last-Modified`.
@@ -76,20 +76,20 @@ pub(super) struct Validators {
 
 impl Validators {
     /// Of a file that never changes while it has this size and this time.
-    pub(super) fn of_file(len: u64, modified: SystemTime) -> Self {
+    pub fn of_file(len: u64, modified: SystemTime) -> Self {
         let since = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self { etag: format!("\"{len:x}-{:x}\"", since.as_nanos()), last_modified: http_date(since.as_secs()) }
     }
 
     /// Whether a range may be answered as one: there is no `If-Range`, or it names this version.
     /// A date is matched as text, which is exact.
-    pub(super) fn allow_range(&self, if_range: Option<&str>) -> bool {
+    pub fn allow_range(&self, if_range: Option<&str>) -> bool {
         if_range.is_none_or(|wanted| wanted == self.etag || wanted == self.last_modified)
     }
 
     /// Whether the client has this version already. `If-None-Match` goes before
     /// `If-Modified-Since`.
-    pub(super) fn not_modified(&self, if_none_match: Option<&str>, if_modified_since: Option<&str>) -> bool {
+    pub fn not_modified(&self, if_none_match: Option<&str>, if_modified_since: Option<&str>) -> bool {
         match if_none_match {
             Some(tags) => tags.split(',').map(str::trim).any(|tag| {
                 // The weak comparison: W/"x" matches "x".

@@ -12,7 +12,8 @@ pub(super) fn redacted(query: &Query) -> String {
     redact(query.expose())
 }
 
-fn redact(query: &str) -> String {
+/// The text of a query, likewise.
+pub fn redact(query: &str) -> String {
     let mut out = String::new();
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
