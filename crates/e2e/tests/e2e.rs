@@ -12,6 +12,7 @@ mod codecs;
 mod crash;
 mod documentation;
 mod durability;
+mod durable;
 mod endings;
 mod faults;
 mod growing;
