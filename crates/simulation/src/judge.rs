@@ -37,6 +37,8 @@ pub struct History {
     pub gaps: bool,
     /// After a power cut: frames that were written after the last sync may be damaged where they stand.
     pub damage: bool,
+    /// The pulse outlasted the crash, so that rows say what is missing.
+    pub tells: bool,
     /// Recordings may have failed, and their files be in the quarantine.
     pub failures: bool,
 }

@@ -226,6 +226,7 @@ impl Harness {
                     live(&beginning, &self.after)
                 });
                 let mut history = history.clone();
+                history.tells &= second_cut.is_kill();
                 history.delivered.extend_from_slice(&delivered[..moment.delivered]);
                 let finished = known.recordings.iter().filter(|(_, row)| row.is_finished());
                 history.kept.extend(finished.filter_map(|(id, _)| Some((*id, contents.get(id)?.clone()))));
@@ -261,6 +262,7 @@ impl Harness {
             bound_ms: if cut.is_kill() { KILL_BOUND_MS } else { POWER_BOUND_MS },
             damage: !cut.is_kill(),
             gaps: false,
+            tells: cut.is_kill(),
             failures: !cut.is_kill(),
         }
     }

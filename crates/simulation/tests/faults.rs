@@ -44,6 +44,11 @@ fn full(step: u64, calls: u64) -> Vec<Schedule> {
         .collect()
 }
 
+/// Every which call the exhaustive tests take.
+fn step() -> u64 {
+    std::env::var("LIVETAPE_SOAK_STEP").map_or(1, |step| step.parse().unwrap())
+}
+
 #[test]
 fn a_disk_that_fails_once_costs_one_recording_its_end_and_the_operator_hears_of_it() {
     faulty::run(&schedules(19, false), &Plan::default()).assert_clean();
@@ -57,11 +62,11 @@ fn a_disk_that_is_full_for_a_while_damages_nothing() {
 #[test]
 #[ignore = "minutes: every fault at every call"]
 fn exhaustive_faults() {
-    faulty::run(&schedules(1, true), &Plan::default()).assert_clean();
+    faulty::run(&schedules(step(), true), &Plan::default()).assert_clean();
 }
 
 #[test]
 #[ignore = "minutes: full from every call on"]
 fn exhaustive_full_disks() {
-    faulty::run(&full(5, 40), &Plan::default()).assert_clean();
+    faulty::run(&full(5 * step(), 40), &Plan::default()).assert_clean();
 }

@@ -41,13 +41,13 @@ fn directories_that_are_not_synced_are_found() {
 fn a_rename_before_the_sync_is_found() {
     let plan = Plan::default().with_mistake(Mistake::RenameBeforeSync);
     let problem = found(&plan, Cut::PowerDataLost, 1);
-    println!("{problem}");
+    assert_says(&problem, &["lacks the last", "is failed", "was finished, and"]);
 }
 
 #[test]
 fn a_torn_tail_that_is_not_cut_off_is_found() {
     let problem = found(&Plan::default().with_mistake(Mistake::NoTruncation), Cut::KillTorn(60), 1);
-    println!("{problem}");
+    assert_says(&problem, &["is failed", "beyond the end", "at its end"]);
 }
 
 #[test]

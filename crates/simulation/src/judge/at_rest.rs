@@ -58,9 +58,20 @@ pub fn at_rest(life: &Life, history: &History, reference: &Reference, readings: 
             .filter(|(id, _)| id.format == format)
             .filter_map(|(_, read)| read.as_ref().as_ref().ok())
             .collect();
-        worst = worst.max(frames::check(format, &recordings, history, reference)?);
+        worst = worst.max(frames::check(format, &recordings, history, reference, &told_lost(life, format))?);
     }
     Ok(worst)
+}
+
+/// How much media, in milliseconds, the rows of one format say is lost of each stream.
+fn told_lost(life: &Life, format: Format) -> BTreeMap<u8, u32> {
+    let mut lost = BTreeMap::new();
+    for row in life.rows.iter().filter(|row| row.id.format == format) {
+        // A session has the number of its stream.
+        let stream = row.id.session.0.as_bytes()[15];
+        *lost.entry(stream).or_default() += u32::try_from(row.lost.unwrap_or_default().as_millis()).unwrap();
+    }
+    lost
 }
 
 fn check_rows(life: &Life, history: &History, objects: &Objects<'_>) -> Result<(), String> {

@@ -12,6 +12,12 @@ use crate::read::Content;
 /// A moment in a recording may differ from the publisher's by this much.
 const TOLERANCE_MS: f64 = 2.0;
 
+/// What rows may say less than is missing: the pulse is a quarter of a second old, and one track may have
+/// come further than the other.
+const LESS_MS: u32 = 250 + 150;
+/// What rows may say more.
+const MORE_MS: u32 = 50;
+
 /// Holds what the recordings of one format hold, in order, against what was pushed of each stream.
 ///
 /// # Errors
@@ -21,6 +27,7 @@ pub(super) fn check(
     recordings: &[&Content],
     history: &History,
     reference: &Reference,
+    told: &BTreeMap<u8, u32>,
 ) -> Result<LossMs, String> {
     let mut tracks: BTreeMap<(u8, bool), Vec<u32>> = BTreeMap::new();
     for content in recordings {
@@ -49,11 +56,20 @@ pub(super) fn check(
         let missing: Vec<&Marker> = pushed
             .filter(|marker| {
                 let numbers = tracks.get(&(*stream, marker.video));
-                !numbers.is_some_and(|numbers| numbers.binary_search(&marker.number).is_ok())
+                numbers.is_none_or(|numbers| numbers.binary_search(&marker.number).is_err())
             })
             .collect();
+        let told_ms = told.get(stream).copied().unwrap_or_default();
+        if missing.is_empty() && told_ms > MORE_MS && history.tells {
+            return Err(format!(
+                "{format} of stream {stream} lacks nothing, and its rows say that {told_ms} ms are lost"
+            ));
+        }
         let Some(first) = missing.iter().min_by_key(|marker| Script::timestamp(***marker)) else { continue };
         let loss = last_ms - Script::timestamp(**first);
+        if history.tells && !(loss.saturating_sub(LESS_MS)..=loss + MORE_MS).contains(&told_ms) {
+            return Err(format!("{format} of stream {stream} lacks {loss} ms, and its rows say {told_ms} ms are lost"));
+        }
         // Behind what is missing nothing may follow.
         let hole = |marker: &Marker| {
             let numbers = tracks.get(&(*stream, marker.video)).map_or(&[][..], Vec::as_slice);
