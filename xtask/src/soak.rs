@@ -10,6 +10,7 @@ const SOAKS: &[(&str, &str, &str)] = &[
     ("crash", "death and failure at every call that changes the disk", "step=1 most=1000"),
     ("disk", "a disk that stands still, and one that is full, for so many seconds", "stall=30 full=60"),
     ("net", "connections that break, freeze and crawl, for so many seconds", "seconds=120 streams=20"),
+    ("flood", "noise, half handshakes, lies, crowds and haste, for so many seconds", "seconds=600"),
 ];
 
 /// Runs one of them with these settings (`NAME=NUMBER`), in the environment `LIVETAPE_SOAK_NAME`.

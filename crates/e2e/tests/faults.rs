@@ -4,7 +4,9 @@
 mod announcement;
 mod calendar;
 pub mod call;
+mod descriptors;
 pub mod disk;
+pub mod flood;
 pub mod kill;
 mod network;
 pub mod stall;

@@ -40,6 +40,7 @@ pub use crate::config::OnConflict;
 pub use budget::Budget;
 
 use crate::config::{ByteSize, Config};
+use crate::descriptors;
 use crate::live::Live;
 use crate::metrics;
 use connection::Connection;
@@ -170,7 +171,7 @@ impl Clock {
 pub async fn run(listener: TcpListener, context: Arc<Context>, shutdown: CancellationToken) {
     let counts = Arc::new(Counts::default());
     let connections = TaskTracker::new();
-    let mut failures = Episode::default();
+    let (mut failures, mut crowded) = (Episode::default(), Episode::default());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -194,6 +195,13 @@ pub async fn run(listener: TcpListener, context: Arc<Context>, shutdown: Cancell
                 continue;
             }
         };
+        if descriptors::scarce_for_connections(&stream) {
+            metrics::connection_refused("too_many_files");
+            if let Some(refused) = crowded.happened(context.clock.now().mono) {
+                warn!(refused, "RTMP connections are refused: half of the files this process may open are open");
+            }
+            continue;
+        }
         let Some(ticket) = counts.admit(remote, &context) else {
             continue;
         };

@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod descriptors;
 pub mod fsck;
 pub mod healthcheck;
 pub mod http;

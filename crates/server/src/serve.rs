@@ -30,6 +30,7 @@ use tracing::{info, warn};
 
 use crate::config::{Config, LogFormat};
 use crate::demo::{self, Demo};
+use crate::descriptors;
 use crate::http::{self, Access, Api, EventTail};
 use crate::ingest::{self, Context};
 use crate::live::Live;
@@ -63,6 +64,7 @@ pub struct Addresses {
 pub async fn run(config: Config, demo: Option<Demo>) -> Result<(), anyhow::Error> {
     let mut signals = Signals::install().context("taking over signals")?;
     signals::survive_file_size_limit().context("taking over SIGXFSZ")?;
+    descriptors::raise().context("raising the limit on open files")?;
     metrics::init();
 
     let rtmp = Bound::new(config.rtmp.listen).context("rtmp.listen")?;

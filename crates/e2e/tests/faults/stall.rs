@@ -29,8 +29,9 @@ fn on_disk(livetape: &Livetape, film: &Film, recordings: &[String]) -> Duration 
     mark.map_or(Duration::ZERO, |mark| Duration::from_millis(u64::from(film.time(Kind::Video, mark.number))))
 }
 
-/// Holds up every write and sync of the first stream's files for `length`, under `streams` streams.
-pub fn stall(streams: u32, length: Duration, settings: Settings) -> Stalled {
+/// Holds up every write and sync of the first stream's files of these formats (the last of them FLV)
+/// for `length`, under `streams` streams.
+pub fn stall(streams: u32, length: Duration, formats: &[&str], settings: Settings) -> Stalled {
     let receiver = Receiver::start();
     let settings = settings.webhook(&receiver).formats(&["mp4", "flv"]).set("record.sync_interval", "\"1s\"");
     let livetape = Livetape::start(&settings);
@@ -44,7 +45,7 @@ pub fn stall(streams: u32, length: Duration, settings: Settings) -> Stalled {
         of_format.map(|recording| recording.text("id")).collect()
     };
     let before = machine::resident_kib(livetape.pid());
-    let paths: Vec<String> = ["mp4", "flv"]
+    let paths: Vec<String> = formats
         .iter()
         .flat_map(|format| ids(&names[0], format).into_iter().map(move |id| (id, format)))
         .map(|(id, format)| format!("--trace-path={}/spool/{id}/recording.{format}.part", livetape.data().display()))
@@ -77,7 +78,7 @@ pub fn stall(streams: u32, length: Duration, settings: Settings) -> Stalled {
 
 #[test]
 fn a_disk_that_stands_still_for_one_stream_delays_no_other() {
-    let stalled = stall(3, Duration::from_secs(4), Settings::new());
+    let stalled = stall(3, Duration::from_secs(4), &["mp4", "flv"], Settings::new());
     println!("behind by {:?}; {} KiB more are held", stalled.behind, stalled.grown_kib);
     stalled.census.assert_sound();
     assert_eq!(stalled.census.gaps, [0; 0], "four seconds fit into what may wait for the disk");

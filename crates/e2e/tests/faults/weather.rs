@@ -36,7 +36,15 @@ pub fn storm(streams: u32, pace: Duration, length: Duration) -> (usize, Census) 
         }
         if begun.elapsed() > length { Ok(()) } else { Err(String::new()) }
     });
-    (0..proxy.count()).for_each(|number| proxy.set(number, Weather::Broken));
+    let (ended, live) = {
+        let crew = fleet.crew();
+        (0..proxy.count()).for_each(|number| proxy.set(number, Weather::Broken));
+        (crew.ended.len(), crew.cameras.iter().filter(|camera| camera.unsent().is_some()).count())
+    };
+    within(Duration::from_secs(30), "everybody has noticed", || {
+        let noticed = fleet.crew().ended.len() - ended;
+        if noticed >= live { Ok(()) } else { Err(format!("{noticed} of {live}")) }
+    });
     within(Duration::from_secs(30), "everybody is back", || {
         let streams_now = livetape.http.json("/v1/streams");
         let live = streams_now["items"].as_array().map_or(0, Vec::len);
@@ -46,6 +54,7 @@ pub fn storm(streams: u32, pace: Duration, length: Duration) -> (usize, Census) 
     let sessions = fleet.finish();
     let sent_away = sessions.iter().filter(|session| session.reached.is_none()).count();
     println!("{faults} faults, {sent_away} sessions broken off, {} that ended well", sessions.len() - sent_away);
+    assert_eq!(sessions.len() - sent_away, streams as usize, "the last sessions end well");
     (sent_away, Census::take(&livetape, &film, &sessions, &receiver))
 }
 

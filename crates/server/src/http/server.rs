@@ -1,9 +1,12 @@
 //! Accepting HTTP connections.
 //!
 //! Contract: no more connections than allowed, none that takes long to send its request, none that
-//! outlives the grace after `shutdown`.
+//! outlives the grace after `shutdown`. When the process has no file descriptors left, one connection
+//! at a time is still answered: that is when somebody asks how it is.
 
-use std::sync::Arc;
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::metrics;
+use crate::{descriptors, metrics};
 
 /// How long accepting rests after it failed, as when there are no file descriptors left.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
@@ -36,32 +39,48 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(max_connections));
     let connections = TaskTracker::new();
     let end = CancellationToken::new();
+    let (spare, mut failing) = (Spare::default(), false);
     loop {
+        spare.keep();
         let accepted = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         let stream = match accepted {
-            Ok((stream, _)) => stream,
+            Ok((stream, _)) => {
+                failing = false;
+                stream
+            }
             Err(error) => {
-                tracing::warn!(%error, "accepting an HTTP connection");
-                tokio::time::sleep(ACCEPT_REST).await;
+                metrics::accept_failed();
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "HTTP connections cannot be accepted");
+                }
+                if !(is_out_of_descriptors(&error) && spare.give()) {
+                    tokio::time::sleep(ACCEPT_REST).await;
+                }
                 continue;
             }
         };
+        if descriptors::scarce_for_connections(&stream) {
+            metrics::http_connection_refused();
+            continue;
+        }
         let Ok(place) = places.clone().try_acquire_owned() else {
             metrics::http_connection_refused();
             continue;
         };
         let (router, shutdown) = (router.clone(), shutdown.clone());
-        let end = end.clone();
+        let (end, spare) = (end.clone(), spare.clone());
         connections.spawn(async move {
             metrics::http_connection_opened();
             tokio::select! {
                 () = connection(stream, router, head_timeout, shutdown) => {}
                 () = end.cancelled() => {}
             }
+            // Its descriptor is free now; somebody else may be waiting for it.
+            spare.keep();
             metrics::http_connection_closed();
             drop(place);
         });
@@ -72,6 +91,35 @@ pub async fn serve(
         end.cancel();
         connections.wait().await;
     }
+}
+
+/// A file descriptor that is kept for when there are no others. Cheap to clone.
+#[derive(Clone, Default)]
+struct Spare(Arc<Mutex<Option<File>>>);
+
+impl Spare {
+    /// Takes one, unless it has one or there is none.
+    fn keep(&self) {
+        let mut file = self.lock();
+        if file.is_none() {
+            *file = File::open("/dev/null").ok();
+        }
+    }
+
+    /// Gives it to whoever opens something next. Whether there was one.
+    fn give(&self) -> bool {
+        self.lock().take().is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<File>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether this process, or the whole host, has no file descriptors left.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let number = error.raw_os_error();
+    [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE].iter().any(|errno| number == Some(errno.raw_os_error()))
 }
 
 async fn connection(stream: TcpStream, router: Router, head_timeout: Duration, shutdown: CancellationToken) {

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tracing::info;
 
 use super::{Context, OnConflict, query};
+use crate::descriptors;
 use crate::live::{CloseRequest, LiveSession, Occupied, Place};
 
 /// How long a new publisher waits for the one it takes over from.
@@ -33,6 +34,9 @@ impl Admission<'_> {
     pub(super) async fn decide(&self, request: &PublishRequest, path: &StreamPath) -> Result<Place, Rejection> {
         if self.context.draining.is_cancelled() {
             return Err(not_now("the service is stopping"));
+        }
+        if descriptors::scarce_for_streams() {
+            return Err(not_now("too many files are open for another stream"));
         }
         self.context.space.check(&self.context.destination).await.map_err(not_now)?;
         let place = self.take_place(path).await?;

@@ -181,16 +181,18 @@ impl Camera {
 
     /// Sends what it still holds, says goodbye, and waits until the server has heard it.
     pub(super) fn finish(&mut self) -> Option<SessionLog> {
-        if let State::Connecting(thread) = std::mem::replace(&mut self.state, State::Idle(Instant::now())) {
-            // A session without a frame has nothing to be judged.
-            let _ = thread.join();
-            return None;
+        match std::mem::replace(&mut self.state, State::Idle(Instant::now())) {
+            State::Idle(_) => None,
+            State::Connecting(thread) => {
+                // A session without a frame has nothing to be judged.
+                let _ = thread.join();
+                None
+            }
+            State::Live(mut session) => {
+                session.goodbye(&name(self.stream));
+                Some(session.log)
+            }
         }
-        let State::Live(mut session) = std::mem::replace(&mut self.state, State::Idle(Instant::now())) else {
-            return None;
-        };
-        session.goodbye(&name(self.stream));
-        Some(session.log)
     }
 }
 
