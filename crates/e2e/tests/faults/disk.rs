@@ -8,11 +8,17 @@ use livetape_testkit::census::wait_settled;
 use livetape_testkit::deadline::{eventually, within};
 use livetape_testkit::livetape::Settings;
 use livetape_testkit::root::SmallDisk;
-use livetape_testkit::{Census, Film, Fleet, Launch, Livetape, Publisher, Receiver, Strace, clip, fleet};
+use livetape_testkit::{Census, Film, Fleet, Launch, Livetape, Publisher, Receiver, Strace, clip, fleet, index};
 
 use crate::FORMATS;
 
 const MIB: u64 = 1 << 20;
+
+/// Warnings the receiver was told of: what kind.
+pub fn warnings(livetape: &Livetape) -> Vec<String> {
+    let sql = "select json_extract(body, '$.data.kind') as kind from events where type = 'recording.warning'";
+    index::query(livetape, sql).iter().map(|row| row["kind"].as_str().unwrap_or_default().to_owned()).collect()
+}
 
 /// The sum of a metric over its labels that contain `label`.
 pub fn metric(livetape: &Livetape, name: &str, label: &str) -> f64 {
@@ -29,6 +35,7 @@ pub fn fill(streams: u32, full: Duration) -> Census {
         settings.set(&format!("record.{format}_max_duration"), "\"4s\"")
     });
     let settings = settings.set("record.min_free", "\"1MiB\"").set("record.segment_duration", "\"2s\"");
+    let settings = settings.set("record.min_duration", "\"0s\"");
     let livetape = Livetape::start_as(&settings, Launch::default().data(&disk.path("data")));
     let film = Film::new(&clip::plain());
     let fleet = Fleet::start(livetape.rtmp, &film, streams);
@@ -68,6 +75,8 @@ pub fn fill(streams: u32, full: Duration) -> Census {
     let sessions = fleet.finish();
     let census = Census::take_with_gaps(&livetape, &film, &sessions, &receiver);
     census.assert_sound();
+    let heard = warnings(&livetape);
+    assert!(heard.iter().any(|kind| kind.starts_with("disk")), "the operator was told of {heard:?}");
     census
 }
 

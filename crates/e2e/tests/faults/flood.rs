@@ -131,8 +131,12 @@ pub fn flood(length: Duration) -> Flooded {
                     if over.load(Ordering::Relaxed) {
                         break;
                     }
-                    // Two minutes of film in the time the disk needs for them.
-                    logs.extend(rush(server, &film, 100 + number, session, Duration::from_secs(120)));
+                    // Half a minute of film at once, and again every other second.
+                    let begun = Instant::now();
+                    logs.extend(rush(server, &film, 100 + number, session, Duration::from_secs(30)));
+                    while begun.elapsed() < Duration::from_secs(2) && !over.load(Ordering::Relaxed) {
+                        thread::sleep(Duration::from_millis(20));
+                    }
                 }
                 logs
             })
