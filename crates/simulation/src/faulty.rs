@@ -45,7 +45,8 @@ pub fn run(schedules: &[Schedule], plan: &Plan) -> Tally {
     let try_one = |schedule: &Schedule| {
         let life = live(&Beginning::fresh(), &Plan { faults: schedule.faults.clone(), ..plan.clone() });
         let history = History { pushed: pushed.clone(), bound_ms: schedule.bound_ms, gaps: true, ..History::default() };
-        let judged = judge::at_rest(&life, &history, &reference, &readings).and_then(|lost| {
+        let judged = judge::at_rest(&life, &history, &reference, &readings).and_then(|cost| {
+            let lost = cost.lost_ms;
             if lost > 0 && !told(&life) {
                 return Err(format!("{lost} ms are missing, and nobody was told"));
             }

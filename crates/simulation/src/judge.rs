@@ -70,8 +70,14 @@ impl Reference {
     }
 }
 
-/// How much media the end of a stream lacks, in milliseconds, at worst.
-pub type LossMs = u32;
+/// What a crash cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// How much media the end of a stream lacks, in milliseconds, at worst.
+    pub lost_ms: u32,
+    /// Frames that are in recordings and are not what was sent.
+    pub damaged: usize,
+}
 
 /// What is in the store of a world, by key. Names that begin with a dot are no objects.
 pub fn objects<'a>(volume: &'a Volume, simulated: &'a BTreeMap<String, Bytes>) -> Objects<'a> {

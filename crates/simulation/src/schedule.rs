@@ -61,6 +61,9 @@ pub struct Tally {
     pub failures: Vec<String>,
     /// Media lost at worst by kills alone, and with a power cut, in milliseconds.
     pub worst_ms: (u32, u32),
+    /// Crashes, all of them power cuts, after which a recording that was not finished holds frames that are
+    /// not what was sent.
+    pub damaged: usize,
     /// How long it took.
     pub took: Duration,
 }
@@ -69,12 +72,13 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} schedules in {} worlds, {:.1} s; lost at worst: {} ms by a kill, {} ms by a power cut; {} failures",
+            "{} schedules in {} worlds, {:.1} s; lost at worst: {} ms by a kill, {} ms by a power cut; {} with damaged frames; {} failures",
             self.schedules,
             self.worlds,
             self.took.as_secs_f64(),
             self.worst_ms.0,
             self.worst_ms.1,
+            self.damaged,
             self.failures.len()
         )
     }
@@ -245,8 +249,11 @@ impl Harness {
         let mut tally = tally.lock().unwrap();
         tally.schedules += 1;
         match judged {
-            Ok(loss) if kill => tally.worst_ms.0 = tally.worst_ms.0.max(loss),
-            Ok(loss) => tally.worst_ms.1 = tally.worst_ms.1.max(loss),
+            Ok(cost) if kill => tally.worst_ms.0 = tally.worst_ms.0.max(cost.lost_ms),
+            Ok(cost) => {
+                tally.worst_ms.1 = tally.worst_ms.1.max(cost.lost_ms);
+                tally.damaged += usize::from(cost.damaged > 0);
+            }
             Err(problem) => tally.failures.push(format!("{}: {problem}", past.told)),
         }
     }

@@ -6,18 +6,18 @@ use std::path::Path;
 use livetape_catalog::{EventRow, RecordingRow, RecordingState};
 use livetape_media::Format;
 
-use super::{History, LossMs, Reference, frames, objects_at, objects_of};
+use super::{Cost, History, Reference, frames, objects_at, objects_of};
 use crate::journal::Delivery;
 use crate::known::ready_event;
 use crate::moment::deliveries;
 use crate::read::{Content, Objects, Readings};
 use crate::world::{ALIEN_BYTES, DATA, ENDPOINTS, Life};
 
-/// Checks a life's end; says how much media is missing at worst.
+/// Checks a life's end; says what is missing at worst.
 ///
 /// # Errors
 /// What does not hold.
-pub fn at_rest(life: &Life, history: &History, reference: &Reference, readings: &Readings) -> Result<LossMs, String> {
+pub fn at_rest(life: &Life, history: &History, reference: &Reference, readings: &Readings) -> Result<Cost, String> {
     if let Some(undone) = &life.undone {
         return Err(format!("it does not come to rest: {undone}"));
     }
@@ -50,7 +50,7 @@ pub fn at_rest(life: &Life, history: &History, reference: &Reference, readings: 
             _ => return Err(format!("{id} was finished, and is not ready")),
         }
     }
-    let mut worst = 0;
+    let mut cost = Cost::default();
     for format in Format::ALL {
         // By session and sequence, which is the order they were made in.
         let recordings: Vec<&Content> = contents
@@ -58,9 +58,11 @@ pub fn at_rest(life: &Life, history: &History, reference: &Reference, readings: 
             .filter(|(id, _)| id.format == format)
             .filter_map(|(_, read)| read.as_ref().as_ref().ok())
             .collect();
-        worst = worst.max(frames::check(format, &recordings, history, reference, &told_lost(life, format))?);
+        let of_format = frames::check(format, &recordings, history, reference, &told_lost(life, format))?;
+        cost.lost_ms = cost.lost_ms.max(of_format.lost_ms);
+        cost.damaged += of_format.damaged;
     }
-    Ok(worst)
+    Ok(cost)
 }
 
 /// How much media, in milliseconds, the rows of one format say is lost of each stream.

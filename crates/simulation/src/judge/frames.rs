@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use livetape_media::Format;
 
-use super::{History, LossMs, Reference};
+use super::{Cost, History, Reference};
 use crate::marker::Marker;
 use crate::publisher::{PICTURE_MS, Script};
 use crate::read::Content;
@@ -28,7 +28,7 @@ pub(super) fn check(
     history: &History,
     reference: &Reference,
     told: &BTreeMap<u8, u32>,
-) -> Result<LossMs, String> {
+) -> Result<Cost, String> {
     let mut tracks: BTreeMap<(u8, bool), Vec<u32>> = BTreeMap::new();
     for content in recordings {
         check_times(content)?;
@@ -39,7 +39,7 @@ pub(super) fn check(
             tracks.entry((marker.stream, marker.video)).or_default().push(marker.number);
         }
     }
-    let mut worst = 0;
+    let mut cost = Cost { lost_ms: 0, damaged: recordings.iter().map(|content| content.damaged()).sum() };
     for ((stream, video), numbers) in &tracks {
         if let Some(pair) = numbers.windows(2).find(|pair| pair[0] >= pair[1]) {
             return Err(format!("{format} of stream {stream}, video {video}: frame {} follows {}", pair[1], pair[0]));
@@ -92,9 +92,9 @@ pub(super) fn check(
                 history.bound_ms
             ));
         }
-        worst = worst.max(if history.gaps { missing_ms } else { loss });
+        cost.lost_ms = cost.lost_ms.max(if history.gaps { missing_ms } else { loss });
     }
-    Ok(worst)
+    Ok(cost)
 }
 
 /// Each frame of a part is as far from the track's first as the publisher sent it.
