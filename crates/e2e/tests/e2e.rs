@@ -18,6 +18,7 @@ mod faults;
 mod growing;
 mod hostile;
 mod judges;
+mod limits;
 mod packaging;
 mod protocol;
 mod rotation;

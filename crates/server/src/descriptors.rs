@@ -28,6 +28,12 @@ pub fn scarce_for_connections(newest: &impl AsRawFd) -> bool {
     is_past(newest.as_raw_fd(), getrlimit(Resource::Nofile).current, 2)
 }
 
+/// Whether an HTTP connection that was just accepted must go. Publishers alone, who stop at half of the
+/// descriptors, cannot keep those out who ask how it is.
+pub fn scarce_for_requests(newest: &impl AsRawFd) -> bool {
+    is_past(newest.as_raw_fd(), getrlimit(Resource::Nofile).current, 4)
+}
+
 /// Whether no stream may begin: a quarter is for those that run.
 pub fn scarce_for_streams() -> bool {
     match File::open(Path::new("/")) {

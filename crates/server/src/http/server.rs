@@ -39,7 +39,7 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(max_connections));
     let connections = TaskTracker::new();
     let end = CancellationToken::new();
-    let (spare, mut failing) = (Spare::default(), false);
+    let (spare, mut failing, mut by_spare) = (Spare::default(), false, false);
     loop {
         spare.keep();
         let accepted = tokio::select! {
@@ -57,13 +57,15 @@ pub async fn serve(
                 if !std::mem::replace(&mut failing, true) {
                     tracing::warn!(%error, "HTTP connections cannot be accepted");
                 }
-                if !(is_out_of_descriptors(&error) && spare.give()) {
+                by_spare = is_out_of_descriptors(&error) && spare.give();
+                if !by_spare {
                     tokio::time::sleep(ACCEPT_REST).await;
                 }
                 continue;
             }
         };
-        if descriptors::scarce_for_connections(&stream) {
+        // The one that has the spare descriptor is answered.
+        if !std::mem::take(&mut by_spare) && descriptors::scarce_for_requests(&stream) {
             metrics::http_connection_refused();
             continue;
         }
