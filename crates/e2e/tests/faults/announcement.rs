@@ -20,7 +20,10 @@ fn troubled() -> impl FnMut(&Delivery) -> Reply + Send + 'static {
 fn every_receiver_hears_of_everything_once_and_in_order_though_it_was_away_and_the_program_died() {
     let (good, bad) = (Receiver::start(), Receiver::answering(troubled()));
     let settings = Settings::new().webhook(&good).webhook(&bad).formats(&["mp4", "flv"]);
-    let settings = settings.set("record.mp4_max_duration", "\"2s\"").set("record.flv_max_duration", "\"2s\"");
+    let settings = settings
+        .set("record.mp4_max_duration", "\"2s\"")
+        .set("record.flv_max_duration", "\"2s\"")
+        .set("record.min_duration", "\"0s\"");
     let mut livetape = Livetape::start_as(&settings, Launch::default().at_fixed_addresses());
     let film = Film::new(&clip::plain());
     let fleet = Fleet::start(livetape.rtmp, &film, 2);

@@ -47,7 +47,10 @@ fn a_calendar_that_jumps_moves_no_frame_and_holds_up_no_event() {
         if refusals <= 2 { Reply::Status(503) } else { Reply::Status(204) }
     });
     receiver.take_any_calendar();
-    let settings = Settings::new().webhook(&receiver).set("record.mp4_max_duration", "\"2s\"");
+    let settings = Settings::new()
+        .webhook(&receiver)
+        .set("record.mp4_max_duration", "\"2s\"")
+        .set("record.min_duration", "\"0s\"");
     let livetape = Livetape::start_as(&settings, calendar.launch());
     let film = Film::new(&clip::plain());
     let fleet = Fleet::start(livetape.rtmp, &film, 2);

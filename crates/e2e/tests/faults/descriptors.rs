@@ -15,7 +15,10 @@ fn without_file_descriptors_running_streams_go_on_and_new_ones_wait() {
     let settings = FORMATS.iter().fold(Settings::new().webhook(&receiver), |settings, format| {
         settings.set(&format!("record.{format}_max_duration"), "\"3s\"")
     });
-    let settings = settings.set("rtmp.handshake_timeout", "\"60s\"").set("record.segment_duration", "\"2s\"");
+    let settings = settings
+        .set("rtmp.handshake_timeout", "\"60s\"")
+        .set("record.segment_duration", "\"2s\"")
+        .set("record.min_duration", "\"0s\"");
     let livetape = Livetape::start_as(&settings, Launch::default().by(["prlimit", "--nofile=96"]));
     let film = Film::new(&clip::plain());
     let fleet = Fleet::start(livetape.rtmp, &film, 3);

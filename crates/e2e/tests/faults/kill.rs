@@ -37,7 +37,7 @@ pub fn run(plan: &Plan) -> Killed {
     let limits = FORMATS.iter().fold(Settings::new().webhook(&receiver), |settings, format| {
         settings.set(&format!("record.{format}_max_duration"), "\"3s\"")
     });
-    let settings = limits.set("record.segment_duration", "\"2s\"");
+    let settings = limits.set("record.segment_duration", "\"2s\"").set("record.min_duration", "\"0s\"");
     let mut livetape = Livetape::start_as(&settings, Launch::default().at_fixed_addresses());
     let film = Film::new(&clip::plain());
     let fleet = Fleet::start(livetape.rtmp, &film, plan.streams);

@@ -34,6 +34,7 @@ fn on_disk(livetape: &Livetape, film: &Film, recordings: &[String]) -> Duration 
 pub fn stall(streams: u32, length: Duration, formats: &[&str], settings: Settings) -> Stalled {
     let receiver = Receiver::start();
     let settings = settings.webhook(&receiver).formats(&["mp4", "flv"]).set("record.sync_interval", "\"1s\"");
+    let settings = settings.set("record.min_duration", "\"0s\"");
     let livetape = Livetape::start(&settings);
     let film = Film::new(&clip::plain());
     let fleet = Fleet::start(livetape.rtmp, &film, streams);
