@@ -9,15 +9,22 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use uuid::Uuid;
 
 use crate::CatalogError;
+use crate::rebuild::put_in_place;
+use crate::sound::{check_files, check_schema, is_ours};
 
 /// In the file's header, so that no other program's database is taken for a catalog: "LTAP".
-const APPLICATION_ID: i64 = 0x4C54_4150;
+pub(crate) const APPLICATION_ID: i64 = 0x4C54_4150;
 /// Step N brings a catalog from version N to N + 1. Never changed once released.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+pub(crate) const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 /// The schema this program works with.
 const VERSION: i64 = MIGRATIONS.len() as i64;
 /// The first SQLite without the bug of sqlite.org/wal.html#walresetbug.
 const MIN_SQLITE: i32 = 3_051_003;
+/// A catalog of up to this size, some tens of thousands of recordings, has its indexes held against its
+/// rows whenever it is opened, which takes a few seconds at most.
+const DEEP_CHECK_MAX_BYTES: u64 = 128 << 20;
+/// So many versions after this one, it is no version but damage.
+const UNLIKELY: i64 = 100;
 const BUSY_TIMEOUT: Duration = Duration::from_millis(5000);
 const STATEMENT_CACHE: usize = 96;
 
@@ -26,10 +33,11 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, CatalogError> {
     if rusqlite::version_number() < MIN_SQLITE {
         return Err(CatalogError::OldSqlite { found: rusqlite::version().to_owned() });
     }
+    // A rebuilding that was interrupted is brought to its end.
+    put_in_place(path)?;
     let damaged = |detail: &str| CatalogError::Damaged { path: path.to_owned(), detail: detail.to_owned() };
     match fs::metadata(path) {
-        Ok(metadata) if metadata.len() == 0 => return Err(damaged("the file is empty")),
-        Ok(_) => {}
+        Ok(_) => check_files(path)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if beside(path, "-wal").exists() {
                 return Err(damaged("the file is missing, but its write-ahead log (-wal) is there"));
@@ -53,7 +61,9 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, CatalogError> {
             source: io::Error::other(format!("SQLite stays in {mode} mode; is it on a network filesystem?")).into(),
         });
     }
-    integrity(&connection, path, false)?;
+    check_schema(&connection, path)?;
+    let bytes = fs::metadata(path).map_err(CatalogError::io("measuring", path))?.len();
+    integrity(&connection, path, bytes <= DEEP_CHECK_MAX_BYTES)?;
     migrate(&mut connection, path)?;
     Ok(connection)
 }
@@ -98,22 +108,39 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 /// the first moment and an empty one can only be damage.
 fn create(path: &Path) -> Result<(), CatalogError> {
     let temporary = beside(path, ".new");
-    for leftover in [temporary.clone(), beside(&temporary, "-journal")] {
+    remove_leftovers(&temporary)?;
+    let connection = make(&temporary)?;
+    connection.close().map_err(|(_, error)| CatalogError::sqlite("creating the catalog")(error))?;
+    File::open(&temporary).and_then(|file| file.sync_all()).map_err(CatalogError::io("syncing", &temporary))?;
+    fs::rename(&temporary, path).map_err(CatalogError::io("renaming", &temporary))?;
+    let directory = directory_of(path);
+    File::open(directory).and_then(|file| file.sync_all()).map_err(CatalogError::io("syncing", directory))
+}
+
+/// Removes what a making of the catalog `temporary` left that was interrupted.
+pub(crate) fn remove_leftovers(temporary: &Path) -> Result<(), CatalogError> {
+    for leftover in [temporary.to_owned(), beside(temporary, "-journal")] {
         match fs::remove_file(&leftover) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             result => result.map_err(CatalogError::io("removing", leftover))?,
         }
     }
-    let failed = CatalogError::sqlite;
-    let mut connection = Connection::open(&temporary).map_err(failed("creating the catalog"))?;
-    configure(&connection).map_err(failed("creating the catalog"))?;
-    connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed("creating the catalog"))?;
-    migrate(&mut connection, &temporary)?;
-    connection.close().map_err(|(_, error)| failed("creating the catalog")(error))?;
-    File::open(&temporary).and_then(|file| file.sync_all()).map_err(CatalogError::io("syncing", &temporary))?;
-    fs::rename(&temporary, path).map_err(CatalogError::io("renaming", &temporary))?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory).and_then(|file| file.sync_all()).map_err(CatalogError::io("syncing", directory))
+    Ok(())
+}
+
+/// Makes an empty catalog at `path`, where nothing is.
+pub(crate) fn make(path: &Path) -> Result<Connection, CatalogError> {
+    let failed = || CatalogError::sqlite("creating the catalog");
+    let mut connection = Connection::open(path).map_err(failed())?;
+    configure(&connection).map_err(failed())?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed())?;
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+/// The directory a file is in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether the file is a catalog this program knows; with `current`, one of this very version.
@@ -123,15 +150,19 @@ pub(crate) fn check_owner(connection: &Connection, path: &Path, current: bool) -
             .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
             .map_err(|error| explain(path, "reading the catalog's header", error))
     };
+    let damaged = |detail| Err(CatalogError::Damaged { path: path.to_owned(), detail });
     let found = pragma("application_id")?;
     if found != APPLICATION_ID {
+        if is_ours(connection) {
+            return damaged(format!("its application id is {found:#x}"));
+        }
         return Err(CatalogError::Foreign { path: path.to_owned(), found });
     }
     match pragma("user_version")? {
-        found if found > VERSION => Err(CatalogError::Newer { path: path.to_owned(), found, known: VERSION }),
-        found if found < 1 => {
-            Err(CatalogError::Damaged { path: path.to_owned(), detail: format!("its schema version is {found}") })
+        found if !(1..VERSION + UNLIKELY).contains(&found) => {
+            damaged(format!("it says its schema has version {found}"))
         }
+        found if found > VERSION => Err(CatalogError::Newer { path: path.to_owned(), found, known: VERSION }),
         found if found < VERSION && current => {
             Err(CatalogError::Older { path: path.to_owned(), found, known: VERSION })
         }
@@ -139,7 +170,8 @@ pub(crate) fn check_owner(connection: &Connection, path: &Path, current: bool) -
     }
 }
 
-/// Whether the file is whole; with `deep`, whether its indexes agree with its rows as well.
+/// Whether the file is whole; with `deep`, whether its indexes agree with its rows as well, which takes
+/// more than twice as long.
 pub(crate) fn integrity(connection: &Connection, path: &Path, deep: bool) -> Result<(), CatalogError> {
     let failed = |error| explain(path, "checking the catalog", error);
     let check = if deep { "PRAGMA integrity_check(5)" } else { "PRAGMA quick_check(5)" };
@@ -177,16 +209,23 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), CatalogError>
 
 /// An error of SQLite, or damage where that is what it means.
 pub(crate) fn explain(path: &Path, action: &'static str, error: rusqlite::Error) -> CatalogError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            CatalogError::Damaged { path: path.to_owned(), detail: error.to_string() }
-        }
-        _ => CatalogError::sqlite(action)(error),
+    let of_sqlite = matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt));
+    // A value that this program does not write.
+    let of_a_row = matches!(
+        error,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::Utf8Error(..)
+    );
+    if of_sqlite || of_a_row {
+        return CatalogError::Damaged { path: path.to_owned(), detail: error.to_string() };
     }
+    CatalogError::sqlite(action)(error)
 }
 
 /// `path` with `suffix` behind its last component.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

@@ -13,8 +13,8 @@ use crate::RecordingState;
 pub enum CatalogError {
     /// The file is not whole. Nothing was changed.
     #[error(
-        "{} is damaged: {detail}. Nothing was changed. Stop the service, keep the file and those beside it whose names \
-         begin with the same, and put a backup of it in place; media files are not affected",
+        "{} is damaged: {detail}. Nothing was changed. With the service stopped, run `livetape fsck --rebuild`: it keeps \
+         the file aside and makes a new one of all that can be read; media files are not affected",
         path.display()
     )]
     Damaged {

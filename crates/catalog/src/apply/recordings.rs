@@ -235,7 +235,8 @@ impl Work<'_> {
         Ok(Applied::Done)
     }
 
-    fn recording_event(&self, id: &RecordingId, verb: &str, at: WallTime) -> Result<Applied, CatalogError> {
+    /// Tells what became of a recording, as its row is now.
+    pub(crate) fn recording_event(&self, id: &RecordingId, verb: &str, at: WallTime) -> Result<Applied, CatalogError> {
         let row = self.known(id)?;
         let subject = format!("{}/{}", row.app, row.stream);
         let view = RecordingView::new(row, self.public_base);

@@ -12,4 +12,5 @@ mod inspection;
 mod migration;
 mod opening;
 mod paging;
+mod rebuilding;
 mod shapes;

@@ -98,7 +98,7 @@ fn a_damaged_file_is_refused_with_what_to_do() {
         fs::write(&path, bytes).unwrap();
         let error = refused(&path);
         assert!(matches!(error, CatalogError::Damaged { .. }), "damage {number}: {error}");
-        assert!(error.to_string().contains("put a backup of it in place"), "{error}");
+        assert!(error.to_string().contains("livetape fsck --rebuild"), "{error}");
     }
 }
 
