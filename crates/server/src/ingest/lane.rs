@@ -131,15 +131,16 @@ impl Lane {
     }
 
     /// Suspends the recorder when too much has waited for too long, and resumes it when the disk has
-    /// caught up. To be called whenever something may have changed.
-    pub(super) fn balance(&mut self, now: Now) {
+    /// caught up. To be called whenever something may have changed. When the session `has_ended`
+    /// nothing comes that could be dropped.
+    pub(super) fn balance(&mut self, now: Now, has_ended: bool) {
         if self.recorder.is_suspended() {
             if self.moved && self.held().memory <= self.context.max_held_bytes / 2 {
                 self.recorder.resume();
             }
             return;
         }
-        if !self.is_over() {
+        if has_ended || !self.is_over() {
             self.over_since = None;
             return;
         }

@@ -103,7 +103,7 @@ impl Publication {
         }
         let end = self.ended.and(self.received.latest());
         for lane in &mut self.lanes {
-            lane.balance(now);
+            lane.balance(now, self.ended.is_some());
             lane.dispatch(now, end);
         }
         let synced = self.lanes.iter().filter_map(Lane::reach).map(|reach| reach.synced).min().flatten();

@@ -140,6 +140,33 @@ fn a_publisher_may_come_back_while_the_last_of_it_still_waits_for_the_disk() {
 }
 
 #[test]
+fn a_session_that_ends_with_more_waiting_than_may_is_written_when_the_disk_is_back() {
+    let world = World::new(HASTY);
+    let encoder = Encoder::start(world.address, "cam", 60_000);
+    let view = world.wait_recorded("cam", 3);
+    for recording in &view.recordings {
+        world.disk.hang(&recording.id);
+    }
+    eventually("all of it is dropped", || {
+        let growing = world.stream("cam").map_or(0, |view| view.recordings.iter().filter(|open| open.growing).count());
+        (growing == 0).then_some(()).ok_or_else(|| growing.to_string())
+    });
+    let sent = encoder.end();
+    eventually("its stream is free", || world.stream("cam").map_or(Ok(()), |view| Err(format!("{view:?}"))));
+    assert!(world.context.held.held() > MIB);
+    world.disk.heal();
+    for format in ["mp4", "hls", "flv"] {
+        let rows = world.rows(&view.session_id, format);
+        assert_eq!((rows.len(), rows[0].end_reason.as_deref()), (1, Some("unpublish")));
+        assert!(rows[0].lost.unwrap() > Duration::ZERO && rows[0].video.as_ref().unwrap().frames < sent);
+    }
+    eventually("nothing is held", || {
+        let held = world.context.held.held();
+        (held == 0).then_some(()).ok_or_else(|| held.to_string())
+    });
+}
+
+#[test]
 fn a_paused_encoder_is_told_of_and_stays() {
     let world = World::new(HASTY);
     let encoder = Encoder::start(world.address, "cam", 2_000);
