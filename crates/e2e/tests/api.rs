@@ -8,7 +8,7 @@ use livetape_testkit::{Livetape, Publisher, clip, flv};
 
 use crate::FORMATS;
 
-const RECORDING_FIELDS: [&str; 20] = [
+const RECORDING_FIELDS: [&str; 21] = [
     "app",
     "audio",
     "bit_rate",
@@ -19,6 +19,7 @@ const RECORDING_FIELDS: [&str; 20] = [
     "format",
     "id",
     "key",
+    "lost_ms",
     "recovered",
     "sequence",
     "session_id",

@@ -273,7 +273,7 @@ fn names_never_become_paths() {
     let home = livetape.data().parent().unwrap().to_owned();
     let stray = files_below(&home).into_iter().filter(|file| {
         let data = livetape.data();
-        !["media", "spool", "lock"].iter().any(|name| file.starts_with(data.join(name)))
+        !["media", "spool", "lock", "pulse", ".pulse.new"].iter().any(|name| file.starts_with(data.join(name)))
             && !file.starts_with(data.join("livetape.db"))
             && !file.file_name().unwrap().to_string_lossy().starts_with("livetape.")
     });
