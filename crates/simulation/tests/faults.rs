@@ -51,7 +51,7 @@ fn step() -> u64 {
 
 #[test]
 fn a_disk_that_fails_once_costs_one_recording_its_end_and_the_operator_hears_of_it() {
-    faulty::run(&schedules(19, false), &Plan::default()).assert_clean();
+    faulty::run(&schedules(31, false), &Plan::default()).assert_clean();
 }
 
 #[test]

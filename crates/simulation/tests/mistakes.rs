@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use livetape_simulation::faulty::{self, FAULT_BOUND_MS, Schedule};
-use livetape_simulation::{Beginning, Crashes, Cut, Fault, Faults, Harness, Mistake, Plan, live};
+use livetape_simulation::{Beginning, Crashes, Cut, DiskEffect, Effect, Fault, Faults, Harness, Mistake, Plan, live};
 
 /// Holds a plan with a mistake against crashes, and says what was found; one thing is enough.
 fn found(plan: &Plan, cut: Cut, step: usize) -> String {
@@ -14,8 +14,11 @@ fn found(plan: &Plan, cut: Cut, step: usize) -> String {
 }
 
 fn found_in(harness: &Harness, cut: Cut, step: usize) -> String {
-    let cuts = |moment: usize| if moment.is_multiple_of(step) { vec![cut] } else { Vec::new() };
-    let tally = harness.run(&Crashes { cuts: &cuts, again_every: 0, again: &|_| Vec::new(), until_failure: true });
+    found_by(harness, &|moment: usize| if moment.is_multiple_of(step) { vec![cut] } else { Vec::new() })
+}
+
+fn found_by(harness: &Harness, cuts: &(dyn Fn(usize) -> Vec<Cut> + Sync)) -> String {
+    let tally = harness.run(&Crashes { cuts, again_every: 0, again: &|_| Vec::new(), until_failure: true });
     let problem = tally.failures.first().cloned();
     problem.unwrap_or_else(|| panic!("the harness finds nothing: {tally}"))
 }
@@ -40,7 +43,12 @@ fn directories_that_are_not_synced_are_found() {
 #[test]
 fn a_rename_before_the_sync_is_found() {
     let plan = Plan::default().with_mistake(Mistake::RenameBeforeSync);
-    let problem = found(&plan, Cut::PowerDataLost, 1);
+    let harness = Harness::new(&plan, &plan).unwrap();
+    // Right before syncs, where the mistake shows.
+    let effects = harness.life().entries.iter().filter(|entry| entry.is_effect());
+    let syncs: Vec<bool> = effects.map(|entry| matches!(entry, Effect::Disk(DiskEffect::SyncData(_)))).collect();
+    let cuts = |moment: usize| if syncs.get(moment) == Some(&true) { vec![Cut::PowerDataLost] } else { Vec::new() };
+    let problem = found_by(&harness, &cuts);
     assert_says(&problem, &["lacks the last", "is failed", "was finished, and"]);
 }
 
@@ -94,7 +102,7 @@ fn believing_a_sync_that_failed_before_is_found() {
     // Syncs of files that are about to be finished, and of growing ones.
     let schedules: Vec<Schedule> = syncs
         .into_iter()
-        .step_by(13)
+        .step_by(23)
         .map(|call| Schedule {
             name: format!("failed sync at call {call}"),
             faults: Faults::at(call, Fault::FailedSync),
