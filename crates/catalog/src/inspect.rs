@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::apply::recording_event_id;
 use crate::database::{check_owner, explain, integrity, open_reader, open_still};
 use crate::query::rows;
+use crate::sound::{check_files, check_schema};
 use crate::{CatalogError, EndpointId, RecordingRow, SessionRow, columns};
 
 /// Who else may be using a catalog that is looked at.
@@ -65,16 +66,17 @@ pub struct ReadyEvent {
 impl Inspection {
     /// Opens the catalog at `path`, which must be there, be one, and have this version's schema.
     pub fn open(path: &Path, used_by: Use) -> Result<Self, CatalogError> {
-        let damaged = |detail: &str| CatalogError::Damaged { path: path.to_owned(), detail: detail.to_owned() };
-        let metadata = std::fs::metadata(path).map_err(CatalogError::io("opening", path))?;
-        if metadata.len() == 0 {
-            return Err(damaged("the file is empty"));
+        std::fs::metadata(path).map_err(CatalogError::io("opening", path))?;
+        // Under a process at work the log changes while it is read.
+        if used_by == Use::Nobody {
+            check_files(path)?;
         }
         let connection = match used_by {
             Use::Nobody => open_still(path)?,
             Use::Others => open_reader(path)?,
         };
         check_owner(&connection, path, true)?;
+        check_schema(&connection, path)?;
         Ok(Self { connection, path: path.to_owned() })
     }
 

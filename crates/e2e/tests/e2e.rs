@@ -15,6 +15,7 @@ mod durability;
 mod durable;
 mod endings;
 mod faults;
+mod fsck;
 mod growing;
 mod hostile;
 mod judges;

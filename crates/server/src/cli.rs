@@ -62,6 +62,10 @@ struct FsckArgs {
     /// The data directory (node.data).
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Make a whole index in place of a damaged or lost one, and give every recording in the spool that has no row
+    /// one. Only while no recorder runs. The damaged one is kept.
+    #[arg(long)]
+    rebuild: bool,
     /// Read what is in the recordings as well; takes as long as reading all their fragments.
     #[arg(long)]
     deep: bool,
@@ -231,12 +235,12 @@ fn check(args: &CheckArgs) -> Result<ExitCode, anyhow::Error> {
 }
 
 fn run_fsck(args: FsckArgs) -> ExitCode {
-    let FsckArgs { config, data, deep, json } = args;
+    let FsckArgs { config, data, rebuild, deep, json } = args;
     let run = || {
         let loaded = ServeArgs { config, data, rtmp: None, http: None }.load()?;
         let log = LogSettings { level: "warn".to_owned(), ..loaded.config.log.clone() };
         crate::log::init(&log);
-        runtime()?.block_on(fsck::run(&loaded.config, fsck::Wish { deep, json }))
+        runtime()?.block_on(fsck::run(&loaded.config, fsck::Wish { deep, json, rebuild }))
     };
     match run() {
         Ok(true) => ExitCode::SUCCESS,

@@ -292,6 +292,12 @@ fn told(finalizer: &Finalizer, live: &Live, report: Report) {
     }
 }
 
+/// The start of every URL as far as it is known before anything listens.
+pub(crate) fn expected_base(config: &Config) -> String {
+    let http = config.http.listen.candidates().last().copied();
+    public_base(config.http.public_base_url.reveal(), http.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))))
+}
+
 /// The start of every URL: as configured, or made from the address listened on.
 fn public_base(configured: &str, http: SocketAddr) -> String {
     if configured.is_empty() {
