@@ -15,7 +15,8 @@ use livetape_fuzz::recordings::{LAYOUTS, policy, record};
 fn main() {
     let into = PathBuf::from(std::env::args().nth(1).expect("the directory to write to"));
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-    for (target, name, input) in sessions(root).into_iter().chain(tags(root)).chain(scripts()).chain(files()) {
+    let media = sessions(root).into_iter().chain(tags(root)).chain(scripts()).chain(files());
+    for (target, name, input) in media.chain(texts(root)) {
         let directory = into.join(target);
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join(name), input).unwrap();
@@ -125,6 +126,69 @@ fn files() -> Vec<Seed> {
                 seeds.push(("scan", format!("seed-{number}-{part}"), [&head[..], &entry.bytes].concat()));
             }
         }
+    }
+    seeds
+}
+
+/// Requests, settings and signatures as they should be, or nearly.
+fn texts(root: &Path) -> Vec<Seed> {
+    let reference = fs::read_to_string(root.join("docs/livetape.toml")).unwrap();
+    // Defaults stand there as comments: `#listen = ...`
+    let setting =
+        |line| str::strip_prefix(line, "#").filter(|rest| rest.starts_with(|first: char| first.is_ascii_lowercase()));
+    let settings: Vec<&str> = reference.lines().map(|line| setting(line).unwrap_or(line)).collect();
+    let settings = settings.join("\n");
+    let configs: [(u8, &str); 16] = [
+        (0, &settings),
+        (
+            0,
+            "[[webhooks]]\nurl = \"https://example.org/hook?k=v\"\nsecret = \"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n",
+        ),
+        (
+            0,
+            "[record]\nformats = [\"mp4\", \"hls\"]\nsegment = \"2s\"\nname = \"{app}/{stream}-{start}-{sequence}.{ext}\"\n",
+        ),
+        (1, "HTTP__LISTEN=127.0.0.1:8080\nRECORD__FORMATS=mp4,flv\nLOG__LEVEL=debug\nRTMP__MAX_CONNECTIONS=7"),
+        (2, "64 MiB"),
+        (2, "1.5GB"),
+        (3, "1h30m"),
+        (3, "250ms"),
+        (4, "[::]:1935"),
+        (4, ":8080"),
+        (5, "https://user@example.org:8443/hook?x=1"),
+        (5, "http://[::1]/"),
+        (6, "live\ncaf\u{e9} ../\u{202e}%2e"),
+        (6, "..\n.hidden"),
+        (7, "{app}/{stream}/{yyyy}-{mm}-{dd}/{stream}-{start}-{sequence}.{ext}"),
+        (7, "{session}/{hh}{stream}{format}{sequence}.{ext}"),
+    ];
+    let requests = [
+        (0u8, "stream=caf%C3%A9+1&limit=5&from=2026-11-22T22:07:00+01:00&format=mp4&limit=0&colour=red"),
+        (0, "id=rec_00000000000000000000000000000000_mp4_1&session=ses_00000000000000000000000000000000"),
+        (1, "100%25%zz%4"),
+        (2, "bytes=0-499"),
+        (2, "9500-99999999999999999999999"),
+        (2, "-500"),
+        (3, "W/\"0-0\", *\nThu, 01 Jan 1970 00:00:00 GMT"),
+        (4, "AQAAAAAAAAAAAAAAAAAAAAByZWNfMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDBfbXA0XzE"),
+    ];
+    let counted = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+    let message =
+        [counted("evt_1"), counted("1800000000"), counted("v1,AAAA v1a,BBBB v2,CCCC"), b"{}".to_vec()].concat();
+    let secrets = [
+        (0u8, message),
+        (1, b"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_vec()),
+        (2, b"record=mp4&txSecret=abc&txTime=658D3AEE&&x".to_vec()),
+    ];
+    let mut seeds = Vec::new();
+    for (number, (kind, text)) in configs.into_iter().enumerate() {
+        seeds.push(("config", format!("seed-{number}"), [&[kind][..], text.as_bytes()].concat()));
+    }
+    for (number, (kind, text)) in requests.into_iter().enumerate() {
+        seeds.push(("http", format!("seed-{number}"), [&[kind, 0, 0, 0x27, 0x10][..], text.as_bytes()].concat()));
+    }
+    for (number, (kind, bytes)) in secrets.into_iter().enumerate() {
+        seeds.push(("secrets", format!("seed-{number}"), [&[kind][..], &bytes].concat()));
     }
     seeds
 }

@@ -50,4 +50,4 @@ macro_rules! replayed {
     };
 }
 
-replayed! { amf codecs playlist recorder salvage scan session tags }
+replayed! { amf codecs config http playlist recorder salvage scan secrets session tags }
