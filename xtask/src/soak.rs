@@ -1,5 +1,5 @@
-//! Real faults for minutes: each is an end-to-end test of `crates/e2e/tests/soak` that the ordinary
-//! tests leave out.
+//! Faults for minutes, real and simulated: each is a test that the ordinary tests leave out, of
+//! `crates/e2e/tests/soak` or of `crates/simulation`.
 
 use crate::run::{Outcome, cargo, run, step};
 use crate::setup;
@@ -10,6 +10,7 @@ const SOAKS: &[(&str, &str, &str)] = &[
     ("crash", "death and failure at every call that changes the disk", "step=1 most=1000"),
     ("disk", "a disk that stands still, and one that is full, for so many seconds", "stall=30 full=60"),
     ("net", "connections that break, freeze and crawl, for so many seconds", "seconds=120 streams=20"),
+    ("world", "the simulated world crashed at every step-th effect, and again while it recovers", "step=1"),
     ("flood", "noise, half handshakes, lies, crowds and haste, for so many seconds", "seconds=600"),
 ];
 
@@ -22,8 +23,13 @@ pub(crate) fn soak(arguments: &[&str]) -> Outcome {
     let Some((_, _, known)) = SOAKS.iter().find(|(known, ..)| known == name) else {
         return Err(format!("there is no soak '{name}'; `cargo xtask soak` lists them"));
     };
-    let mut nextest = cargo("nextest run --package livetape-e2e --no-capture --run-ignored only");
-    nextest.args(["--filterset", &format!("test(/^soak::{name}::/)")]);
+    let simulated = *name == "world";
+    let mut nextest = cargo("nextest run --no-capture --run-ignored only --package");
+    if simulated {
+        nextest.args(["livetape-simulation", "--filterset", "test(/^exhaustive_/)"]);
+    } else {
+        nextest.args(["livetape-e2e", "--filterset", &format!("test(/^soak::{name}::/)")]);
+    }
     for setting in settings {
         let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
         if !known.split([' ', '=']).step_by(2).any(|known| known == key) || value.parse::<u64>().is_err() {
@@ -31,7 +37,9 @@ pub(crate) fn soak(arguments: &[&str]) -> Outcome {
         }
         nextest.env(format!("LIVETAPE_SOAK_{}", key.to_uppercase()), value);
     }
-    step("tools", setup::for_tests)?;
-    step("build", || run(&mut cargo("build --package livetape-server")))?;
+    if !simulated {
+        step("tools", setup::for_tests)?;
+        step("build", || run(&mut cargo("build --package livetape-server")))?;
+    }
     run(&mut nextest)
 }

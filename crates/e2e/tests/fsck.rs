@@ -277,6 +277,11 @@ fn an_index_that_is_gone_is_made_anew_from_what_lies_in_the_spool() {
     }
     let look = fsck(&livetape.data(), &[]);
     assert!(look.code == 2 && look.output.contains("livetape fsck --rebuild"), "{}", look.output);
+    let mut serve = Command::new(place::livetape());
+    serve.args(["serve", "--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data"]).arg(livetape.data());
+    let refused = serve.output().unwrap();
+    let said = text(&refused.stderr) + &text(&refused.stdout);
+    assert!(!refused.status.success() && said.contains("livetape fsck --rebuild"), "{said}");
     assert!(!livetape.data().join("livetape.db").exists());
     let rebuilt = fsck(&livetape.data(), &["--rebuild"]);
     assert_eq!(rebuilt.code, 0, "{}", rebuilt.output);

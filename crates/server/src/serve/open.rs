@@ -29,13 +29,28 @@ pub(super) async fn open(config: &Config, public_base: String) -> Result<Opened,
         // Ours until the process ends: a call on the blocking pool may outlive everything else.
         std::mem::forget(livetape_disk::lock(&*disk, &data)?);
         let spool = Spool::open(disk.clone(), &data)?;
-        let catalog = Catalog::open(&data.join("livetape.db"), Options { public_base, endpoints, gate: None })?;
+        let index = data.join("livetape.db");
+        refuse_lost_index(&index, &spool)?;
+        let catalog = Catalog::open(&index, Options { public_base, endpoints, gate: None })?;
         let store = match store_kind {
             StoreKind::Directory => open_directory(disk, &store_path)?,
         };
         Ok(Opened { catalog, spool, store })
     })
     .await
+}
+
+/// A new index would know nothing of the recordings in the spool, and recovery would move them aside.
+fn refuse_lost_index(index: &Path, spool: &Spool) -> Result<(), anyhow::Error> {
+    let recordings = if index.try_exists()? { 0 } else { spool.list()?.recordings.len() };
+    if recordings > 0 {
+        anyhow::bail!(
+            "{} is missing, and {recordings} recordings wait in the spool; nothing was touched: run `livetape fsck \
+             --rebuild` to make a new index that has them, or put the old one back",
+            index.display()
+        );
+    }
+    Ok(())
 }
 
 fn open_directory(disk: Arc<RealDisk>, path: &Path) -> Result<Arc<dyn ObjectStore>, anyhow::Error> {
