@@ -33,8 +33,9 @@ impl SpoolFiles {
     pub fn strangers(&self, made: impl Fn(&FileName) -> bool) -> io::Result<Vec<OsString>> {
         let entries = self.disk.list_dir(&self.directory)?;
         let ours = |name: &str| {
-            let stem = name.strip_prefix('.').and_then(|name| name.strip_suffix(TEMPORARY));
-            let stem = stem.or_else(|| name.strip_suffix(GROWING)).unwrap_or(name);
+            let stem = name.strip_prefix('.').and_then(|name| name.strip_suffix(TEMPORARY)).unwrap_or(name);
+            // A growing file that is being renewed has both.
+            let stem = stem.strip_suffix(GROWING).unwrap_or(stem);
             name == LABEL || FileName::new(stem).is_some_and(|file| made(&file))
         };
         Ok(entries

@@ -147,6 +147,8 @@ fn a_recording_keeps_its_label_beside_its_files() {
     writer.perform(&[create("a.ts")]).unwrap();
     assert_eq!(fixture.spool.label(id).unwrap().as_deref(), Some(&b"{\"id\":1}"[..]));
     let files = fixture.spool.files(id).unwrap();
+    // A copy that is to take the place of a growing file, left by a crash or a disk that went on failing.
+    fs::write(fixture.spool.directory(id).unwrap().join(".a.ts.part.new"), b"half").unwrap();
     assert!(files.unknown().unwrap().is_empty());
     assert_eq!(livetape_mux::Files::list(&files).unwrap().len(), 1);
 
