@@ -228,7 +228,7 @@ impl Livetape {
         ended
     }
 
-    /// Starts it again in the same data directory, at the addresses it was told ([`Launch::at`]), and
+    /// Starts it again in the same data directory, at the addresses it was told ([`Launch::at_fixed_addresses`]), and
     /// waits for nothing: it may be killed before it is ready.
     pub fn start_again_unwatched(&mut self) {
         assert!(self.child.is_none(), "it still runs");
