@@ -118,7 +118,8 @@ impl Spool {
         Ok(self.directory(id)?.join(file.as_str()))
     }
 
-    /// Creates the directory of a new recording, durably, and opens its writer. It must not exist.
+    /// Creates the directory of a new recording and opens its writer. It must not exist. Its name is
+    /// durable when its first file is synced.
     ///
     /// `label` says what the recording is ([`Spool::label`]). It is written and not synced: the
     /// catalog says the same, durably. No label is written when it is empty.
@@ -128,7 +129,6 @@ impl Spool {
             io::ErrorKind::AlreadyExists => DiskError::Exists { path: directory.clone() },
             _ => DiskError::Io { action: "creating", path: directory.clone(), source },
         })?;
-        self.disk.sync_dir(&self.spool).map_err(DiskError::io("syncing", &self.spool))?;
         if !label.is_empty() {
             let path = directory.join(LABEL);
             let file = self.disk.create_new(&path).map_err(DiskError::io("creating", &path))?;

@@ -71,7 +71,10 @@ pub(crate) fn salvage_files(spool: &Spool, row: &RecordingRow) -> Result<Salvage
     let files = spool.files(&id)?;
     match salvage(row.id.format, &files, row.started_at) {
         Ok(Salvage::Complete { ops, summary, cut_bytes }) => {
-            spool.writer(&id)?.perform(&ops)?;
+            let mut writer = spool.writer(&id)?;
+            writer.perform(&ops)?;
+            // The names of what was whole already may be in the page cache only.
+            writer.sync_growing()?;
             Ok(Salvaged::Whole { summary: Box::new(summary), cut_bytes })
         }
         // A finished segment always holds something. Without the first one it cannot be played, which

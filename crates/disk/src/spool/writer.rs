@@ -19,6 +19,9 @@ pub struct SpoolWriter {
     suspects: Arc<Suspects>,
     directory: PathBuf,
     growing: BTreeMap<FileName, Growing>,
+    /// Names that may not be durable yet: in the recording's directory, and its own.
+    new_names: bool,
+    new_directory: bool,
 }
 
 /// A growing file that is open.
@@ -36,8 +39,9 @@ const SUSPECT: &str = "a sync of it failed, so what of it is on the disk is not 
 const TORN: &str = "a failed append could not be undone";
 
 impl SpoolWriter {
+    /// For a directory just made, or one of which is not known what a former process synced.
     pub(super) fn new(disk: Arc<dyn Disk>, suspects: Arc<Suspects>, directory: PathBuf) -> Self {
-        Self { disk, suspects, directory, growing: BTreeMap::new() }
+        Self { disk, suspects, directory, growing: BTreeMap::new(), new_names: true, new_directory: true }
     }
 
     /// The recording's directory.
@@ -51,8 +55,8 @@ impl SpoolWriter {
         ops.iter().try_for_each(|op| self.perform_one(op))
     }
 
-    /// Makes what has been written to growing files durable. Files without news are left alone;
-    /// so are those whose earlier sync failed, which were reported then.
+    /// Makes what has been written to growing files durable, and their names. Files without news are
+    /// left alone; so are those whose earlier sync failed, which were reported then.
     ///
     /// Every file is tried; the first error is returned.
     pub fn sync_growing(&mut self) -> Result<(), DiskError> {
@@ -60,7 +64,7 @@ impl SpoolWriter {
         for file in self.growing.values_mut().filter(|file| file.dirty && file.broken.is_none()) {
             result = result.and(file.sync(&self.suspects));
         }
-        result
+        result.and(if self.new_names { self.sync_names() } else { Ok(()) })
     }
 
     fn perform_one(&mut self, op: &Op) -> Result<(), DiskError> {
@@ -73,7 +77,8 @@ impl SpoolWriter {
             Op::Truncate { file, len } => self.open(file, "truncation")?.truncate(*len),
             Op::Sync { file } => {
                 let suspects = self.suspects.clone();
-                self.open(file, "sync")?.sync(&suspects)
+                self.open(file, "sync")?.sync(&suspects)?;
+                if self.new_names { self.sync_names() } else { Ok(()) }
             }
             Op::Finish { file } => self.finish(file),
             Op::Whole { file, data } => self.whole(file, data),
@@ -92,7 +97,9 @@ impl SpoolWriter {
             _ => DiskError::Io { action: "creating", path: path.clone(), source },
         })?;
         self.growing.insert(name.clone(), Growing { file, path, len: 0, dirty: false, broken: None });
-        self.sync_directory()
+        // Made durable with the first bytes: media that comes need not wait for the disk.
+        self.new_names = true;
+        Ok(())
     }
 
     fn finish(&mut self, name: &FileName) -> Result<(), DiskError> {
@@ -101,9 +108,10 @@ impl SpoolWriter {
         let file = self.open(name, "finishing")?;
         file.sync(&suspects)?;
         let growing = file.path.clone();
+        self.new_names = true;
         self.disk.rename_new(&growing, &finished).map_err(DiskError::io("finishing (renaming)", &growing))?;
         self.growing.remove(name);
-        self.sync_directory()
+        self.sync_names()
     }
 
     fn whole(&mut self, name: &FileName, data: &Bytes) -> Result<(), DiskError> {
@@ -126,19 +134,21 @@ impl SpoolWriter {
             let _ = self.disk.unlink(&temporary);
             return Err(error);
         }
+        self.new_names = true;
         self.disk.rename_over(&temporary, &finished).map_err(DiskError::io("renaming", &temporary))?;
-        self.sync_directory()
+        self.sync_names()
     }
 
     fn remove(&mut self, name: &FileName) -> Result<(), DiskError> {
         self.growing.remove(name);
+        self.new_names = true;
         for path in [self.growing_path(name), self.final_path(name)?] {
             match self.disk.unlink(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 result => result.map_err(DiskError::io("removing", &path))?,
             }
         }
-        self.sync_directory()
+        self.sync_names()
     }
 
     /// The growing file `name`, opened when it is not open yet.
@@ -164,8 +174,15 @@ impl SpoolWriter {
         }
     }
 
-    fn sync_directory(&self) -> Result<(), DiskError> {
-        self.disk.sync_dir(&self.directory).map_err(DiskError::io("syncing", &self.directory))
+    /// Makes the names in the directory durable, and its own.
+    fn sync_names(&mut self) -> Result<(), DiskError> {
+        self.disk.sync_dir(&self.directory).map_err(DiskError::io("syncing", &self.directory))?;
+        self.new_names = false;
+        if let Some(spool) = self.directory.parent().filter(|_| self.new_directory) {
+            self.disk.sync_dir(spool).map_err(DiskError::io("syncing", spool))?;
+            self.new_directory = false;
+        }
+        Ok(())
     }
 
     fn final_path(&self, name: &FileName) -> Result<PathBuf, DiskError> {

@@ -48,7 +48,8 @@ fn a_file_that_cannot_be_cut_back_takes_nothing_more() {
     }
     assert_eq!(fixture.read(PART), b"wholedoe");
     fixture.writer.sync_growing().unwrap();
-    assert_eq!(plan.lock().unwrap().log, [""; 0]);
+    let log = plan.lock().unwrap().log.clone();
+    assert!(log.iter().all(|effect| effect.starts_with("sync-dir ")), "{log:?}");
 }
 
 #[test]

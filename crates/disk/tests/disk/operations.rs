@@ -163,7 +163,7 @@ fn effects_come_in_the_order_that_makes_names_and_bytes_durable() {
     let mut fixture = Fixture::on(disk);
     let opened = ["create-dir spool", "create-dir quarantine"];
     assert_eq!(plan.lock().unwrap().log[..2], opened);
-    assert_eq!(plan.lock().unwrap().log[3..], [format!("create-dir {ID}"), "sync-dir spool".to_owned()]);
+    assert_eq!(plan.lock().unwrap().log[3..], [format!("create-dir {ID}")]);
     plan.lock().unwrap().log.clear();
     let ops = [create(FILE), append(FILE, &["a", "b"]), sync(FILE), append(FILE, &["c"]), finish(FILE)];
     fixture.writer.perform(&ops).unwrap();
@@ -173,9 +173,10 @@ fn effects_come_in_the_order_that_makes_names_and_bytes_durable() {
         plan.lock().unwrap().log,
         [
             "create recording.mp4.part",
-            &synced,
             "write recording.mp4.part",
             "sync recording.mp4.part",
+            &synced,
+            "sync-dir spool",
             "write recording.mp4.part",
             "sync recording.mp4.part",
             "rename-new recording.mp4.part",
@@ -187,6 +188,22 @@ fn effects_come_in_the_order_that_makes_names_and_bytes_durable() {
             &synced,
         ]
     );
+}
+
+#[test]
+fn names_are_made_durable_with_the_first_bytes_and_only_when_they_are_new() {
+    let (disk, plan) = Faulty::new();
+    let mut fixture = Fixture::on(disk);
+    fixture.writer.perform(&[create("a.ts"), append("a.ts", &["x"])]).unwrap();
+    plan.lock().unwrap().log.clear();
+    fixture.writer.sync_growing().unwrap();
+    let synced = format!("sync-dir {ID}");
+    assert_eq!(plan.lock().unwrap().log, ["sync a.ts.part", &synced, "sync-dir spool"]);
+    plan.lock().unwrap().log.clear();
+    fixture.writer.sync_growing().unwrap();
+    fixture.writer.perform(&[create("b.ts")]).unwrap();
+    fixture.writer.sync_growing().unwrap();
+    assert_eq!(plan.lock().unwrap().log, ["create b.ts.part", &synced]);
 }
 
 #[test]
