@@ -132,6 +132,12 @@ impl Writer {
         Self { to, session, open: None, low_space: false }
     }
 
+    /// A writer for what comes after the recording that this one is about to end. The two do not wait for
+    /// each other: recordings have nothing in common.
+    pub fn successor(&self) -> Self {
+        Self { low_space: self.low_space, ..Self::new(self.to.clone(), self.session) }
+    }
+
     /// Carries out `effects` and returns the recordings that can no longer be written. `now` is the
     /// time of all that happens in between.
     pub fn perform(&mut self, effects: Vec<Effect>, now: Now) -> Vec<RecordingId> {

@@ -1,5 +1,8 @@
 //! One recorder and its writer: effects gather while a batch is being written, one batch at a time.
 //!
+//! The end of a recording, for which the disk syncs more than once, is a batch of its own. What comes
+//! does not wait for it: the next recording is begun and written beside it.
+//!
 //! When more waits for the disk than may, the connection is not read. When that has lasted, and only
 //! this recorder's writing is why, its recorder is suspended: what comes is dropped, and the connection
 //! is read on for the others. What waits is kept, and written.
@@ -15,7 +18,7 @@ use std::time::{Duration, Instant};
 use livetape_finalize::{Report, Writer};
 use livetape_media::{Item, MediaTime, Now, Warning, WarningKind};
 use livetape_record::{Effect, Policy, Recorder, RecordingId, SessionId, StreamPath};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tracing::{error, info, warn};
 
 use super::Context;
@@ -43,6 +46,10 @@ pub(super) struct Lane {
     /// At rest, when no batch is being written.
     writer: Option<Writer>,
     batch: Option<Batch>,
+    /// The end of the recording before, which is still being written.
+    closing: Option<Batch>,
+    /// What is on the disk once that is done as well.
+    beside: Option<MediaTime>,
     /// Since when more has waited than may.
     over_since: Option<Duration>,
     /// Something has been written since the recorder was suspended.
@@ -56,6 +63,8 @@ pub(super) struct Lane {
 
 struct Batch {
     task: JoinHandle<Written>,
+    /// The recording it ends, when it does nothing after that.
+    ends: Option<RecordingId>,
     load: Load,
     media: Duration,
     /// When it is written, this moment of the session has been.
@@ -85,6 +94,8 @@ impl Lane {
             dropped: 0,
             writer,
             batch: None,
+            closing: None,
+            beside: None,
             over_since: None,
             moved: false,
             growth: Watch::new(context.stall_warning),
@@ -167,7 +178,7 @@ impl Lane {
     }
 
     fn held(&self) -> Load {
-        self.queued + self.batch.as_ref().map_or(Load::default(), |batch| batch.load)
+        self.queued + [&self.batch, &self.closing].into_iter().flatten().map(|batch| batch.load).sum()
     }
 
     /// Bytes of frames that its recorder gathers.
@@ -177,7 +188,7 @@ impl Lane {
 
     /// Whether everything has been written.
     pub(super) fn is_idle(&self) -> bool {
-        self.effects.is_empty() && self.batch.is_none()
+        self.effects.is_empty() && self.batch.is_none() && self.closing.is_none()
     }
 
     /// How far it has come; `None` when there is nothing it records.
@@ -188,6 +199,9 @@ impl Lane {
     /// Begins to write what has gathered, unless a batch is on its way. `end` is the session's last
     /// moment, once it has ended.
     pub(super) fn dispatch(&mut self, now: Now, end: Option<MediaTime>) {
+        if self.closing.is_none() && self.batch.as_ref().is_some_and(|batch| batch.ends.is_some()) {
+            self.closing = self.batch.take();
+        }
         let sync_is_due = self.writer.as_ref().and_then(Writer::sync_due).is_some_and(|due| due <= now.mono);
         if (self.effects.is_empty() && !sync_is_due) || self.batch.is_some() {
             return;
@@ -195,8 +209,12 @@ impl Lane {
         // A writer is lost only with a batch that panicked; its recording is salvaged.
         let lost = || Writer::new(self.context.destination.clone(), self.live.id);
         let mut writer = self.writer.take().unwrap_or_else(lost);
-        let effects = std::mem::take(&mut self.effects);
-        let load = std::mem::take(&mut self.queued);
+        let (ends, effects) = self.next_effects();
+        let load: Load = effects.iter().map(Load::of).sum();
+        self.queued = self.effects.iter().map(Load::of).sum();
+        if ends.is_some() {
+            self.writer = Some(writer.successor());
+        }
         let task = tokio::task::spawn_blocking(move || {
             let started = Instant::now();
             let failed = writer.perform(effects, now);
@@ -207,24 +225,85 @@ impl Lane {
             metrics::frames_dropped("no_key_frame", skipped - self.skipped);
             self.skipped = skipped;
         }
-        let (media, until) = self.account.sent(self.recorder.progress(), end);
-        self.batch = Some(Batch { task, load, media, until });
+        // With something left to send, how far the recorder has come says nothing of what is sent.
+        let (media, until) = match self.effects.is_empty() {
+            true => self.account.sent(self.recorder.progress(), end),
+            false => (Duration::ZERO, None),
+        };
+        self.batch = Some(Batch { task, ends, load, media, until });
+        if ends.is_some() && !self.effects.is_empty() {
+            self.dispatch(now, end);
+        }
     }
 
-    /// Resolves to when the batch on its way has been written; pending while there is none.
+    /// What is to be written next: up to the end of a recording, or everything.
+    fn next_effects(&mut self) -> (Option<RecordingId>, Vec<Effect>) {
+        let ended = self.effects.iter().enumerate().find_map(|(at, effect)| match effect {
+            Effect::Close(closing) => Some((at, closing.id)),
+            Effect::Discard(discarding) => Some((at, discarding.id)),
+            _ => None,
+        });
+        match ended {
+            Some((at, id)) => {
+                let rest = self.effects.split_off(at + 1);
+                (Some(id), std::mem::replace(&mut self.effects, rest))
+            }
+            None => (None, std::mem::take(&mut self.effects)),
+        }
+    }
+
+    /// Resolves to when a batch on its way has been written; pending while there is none.
     pub(super) fn poll_written(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let Some(batch) = &mut self.batch else { return Poll::Pending };
-        let Poll::Ready(result) = Pin::new(&mut batch.task).poll(cx) else { return Poll::Pending };
-        let (load, media, until) = (batch.load, batch.media, batch.until);
-        self.batch = None;
+        let closed = poll_batch(&mut self.closing, cx);
+        let written = poll_batch(&mut self.batch, cx);
+        if closed.is_none() && written.is_none() {
+            return Poll::Pending;
+        }
         self.moved = true;
+        if let Some((batch, result)) = closed {
+            self.ended(&batch, result);
+            let beside = self.beside.take();
+            self.state.durable = self.state.durable.max(beside);
+        }
+        if let Some((batch, result)) = written {
+            if batch.ends.is_some() {
+                self.ended(&batch, result);
+            } else {
+                self.went_on(&batch, result);
+            }
+        }
+        self.share.set(self.held().memory);
+        self.tell();
+        Poll::Ready(())
+    }
+
+    /// The end of a recording has been written. Its writer has been succeeded.
+    fn ended(&mut self, batch: &Batch, result: Result<Written, JoinError>) {
+        match result {
+            Ok(Written { failed, took, .. }) => {
+                metrics::batch_written(self.recorder.format(), batch.load.bytes as u64, batch.media, took);
+                if failed.is_empty() {
+                    self.wrote(batch, true);
+                }
+            }
+            Err(problem) => {
+                self.report_death(&problem);
+                if let Some(id) = batch.ends {
+                    (self.context.destination.told)(Report::Broken { id });
+                }
+            }
+        }
+    }
+
+    /// Something of the open recording has been written.
+    fn went_on(&mut self, batch: &Batch, result: Result<Written, JoinError>) {
         match result {
             Ok(Written { writer, failed, took }) => {
-                if load.effects > 0 {
-                    metrics::batch_written(self.recorder.format(), load.bytes as u64, media, took);
+                if batch.load.effects > 0 {
+                    metrics::batch_written(self.recorder.format(), batch.load.bytes as u64, batch.media, took);
                 }
                 if failed.is_empty() {
-                    self.wrote(load, media, until, writer.is_synced());
+                    self.wrote(batch, writer.is_synced());
                 }
                 self.writer = Some(writer);
                 let open = self.recorder.progress().map(|(id, _)| id);
@@ -233,25 +312,32 @@ impl Lane {
                 }
             }
             Err(problem) => {
-                error!(session = %self.live.id, format = %self.recorder.format(), "a writer died: {problem}");
-                metrics::task_panicked("writer");
+                self.report_death(&problem);
                 if let Some((id, _)) = self.recorder.progress() {
                     (self.context.destination.told)(Report::Broken { id });
                 }
                 self.abandon();
             }
         }
-        self.share.set(self.held().memory);
-        self.tell();
-        Poll::Ready(())
     }
 
-    /// A batch is on the disk.
-    fn wrote(&mut self, load: Load, media: Duration, until: Option<MediaTime>, synced: bool) {
-        self.state.written += media;
-        self.state.durable = self.state.durable.max(until);
-        if synced {
-            self.state.synced = self.state.synced.max(self.state.durable);
+    fn report_death(&self, problem: &JoinError) {
+        error!(session = %self.live.id, format = %self.recorder.format(), "a writer died: {problem}");
+        metrics::task_panicked("writer");
+    }
+
+    /// A batch is on the disk; what came before it as well, unless the end of the recording before is
+    /// still being written.
+    fn wrote(&mut self, batch: &Batch, synced: bool) {
+        let load = batch.load;
+        self.state.written += batch.media;
+        if self.closing.is_some() {
+            self.beside = self.beside.max(batch.until);
+        } else {
+            self.state.durable = self.state.durable.max(batch.until);
+            if synced {
+                self.state.synced = self.state.synced.max(self.state.durable);
+            }
         }
         if load.bytes == 0 {
             return;
@@ -321,4 +407,11 @@ impl Lane {
     fn warn(&self, kind: WarningKind, detail: String, now: Now) {
         self.context.warnings.give(self.live.id, None, &Warning { kind, track: None, detail }, now.wall);
     }
+}
+
+/// Takes a batch that has been written.
+fn poll_batch(slot: &mut Option<Batch>, cx: &mut TaskContext<'_>) -> Option<(Batch, Result<Written, JoinError>)> {
+    let batch = slot.as_mut()?;
+    let Poll::Ready(result) = Pin::new(&mut batch.task).poll(cx) else { return None };
+    slot.take().map(|batch| (batch, result))
 }

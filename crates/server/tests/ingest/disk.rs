@@ -7,7 +7,8 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use livetape_disk::{Disk, DiskFile, Entry, LockAttempt, RealDisk, Space, Stat};
 
-/// Hangs at every write and sync of a file whose path has one of the parts it was told.
+/// Hangs at every write and sync of a file whose path has one of the parts it was told, and, told
+/// `finish:RECORDING`, only when a file of that recording is given its final name.
 #[derive(Clone, Default)]
 pub(crate) struct SlowDisk(Arc<Inner>);
 
@@ -63,6 +64,8 @@ impl Disk for SlowDisk {
         RealDisk.rename_over(from, to)
     }
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let recording = from.parent().and_then(Path::file_name).unwrap_or_default();
+        self.pass(Path::new(&format!("finish:{}", recording.to_string_lossy())));
         RealDisk.rename_new(from, to)
     }
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {

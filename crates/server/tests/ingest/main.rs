@@ -117,6 +117,34 @@ fn a_stalled_disk_costs_one_recording_some_media_and_the_others_nothing() {
 }
 
 #[test]
+fn what_comes_does_not_wait_for_the_end_of_the_recording_before() {
+    let world = World::new(&format!("{HASTY}mp4_max_duration = \"3s\"\nformats = [\"mp4\"]\n"));
+    let encoder = Encoder::start(world.address, "cam", 4_000);
+    let first = world.wait_recorded("cam", 1);
+    let before = world.recording("cam", "mp4").unwrap();
+    world.disk.hang(&format!("finish:{}", before.id));
+    let beside = eventually("the next recording grows", || match world.recording("cam", "mp4") {
+        Some(next) if next.id != before.id && next.growing => Ok(next),
+        other => Err(format!("{other:?}")),
+    });
+    // It is on the disk, while the one before has not got its name yet.
+    let written = eventually("its pictures are on the disk", || {
+        let grown = world.spooled(&beside.id, "recording.mp4.part");
+        if grown > 20_000 { Ok(grown) } else { Err(format!("{grown} bytes")) }
+    });
+    assert_eq!(world.spooled(&before.id, "recording.mp4"), 0);
+    assert!(world.spooled(&before.id, "recording.mp4.part") > 0, "{written}");
+    // What a kill leaves of the session is told only as far as nothing before it is missing.
+    let stream = world.stream("cam").unwrap();
+    assert!(stream.durable_until_ms < stream.duration_ms, "{stream:?}");
+    world.disk.heal();
+    let sent = encoder.end();
+    let rows = world.rows(&first.session_id, "mp4");
+    assert!(rows.len() > 1 && rows.iter().all(|row| row.lost.is_none()), "{rows:?}");
+    assert_eq!(rows.iter().map(|row| row.video.as_ref().unwrap().frames).sum::<u64>(), sent);
+}
+
+#[test]
 fn a_publisher_may_come_back_while_the_last_of_it_still_waits_for_the_disk() {
     let world = World::new(HASTY);
     let encoder = Encoder::start(world.address, "cam", 4_000);

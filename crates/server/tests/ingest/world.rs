@@ -65,6 +65,12 @@ impl World {
         self.stream(name)?.recordings.into_iter().find(|recording| recording.format == format)
     }
 
+    /// How many bytes a file of a recording has in the spool; none when it is not there.
+    pub(crate) fn spooled(&self, id: &str, file: &str) -> u64 {
+        let directory = self.context.destination.spool.directory(id).unwrap();
+        std::fs::metadata(directory.join(file)).map_or(0, |metadata| metadata.len())
+    }
+
     /// Waits until a stream is recorded in `formats` formats, each on the disk.
     pub(crate) fn wait_recorded(&self, name: &str, formats: usize) -> StreamView {
         eventually(format!("{name} is recorded"), || match self.stream(name) {
