@@ -60,7 +60,7 @@ fn a_recording_that_the_process_died_over_is_completed_and_announced_once() {
             }
             let last = pushed[begin + recorded.len() - 1].pts / 1000;
             let lost = received - last;
-            assert!(lost <= 540, "{lost} ms of {kind} are lost of {received} ms in {recording:?}");
+            assert!(lost <= 500, "{lost} ms of {kind} are lost of {received} ms in {recording:?}");
         }
         livetape_testkit::judge::assert_sound(&livetape, recording, &reel);
     }

@@ -60,7 +60,7 @@ impl Default for RecordSettings {
             min_duration: Period::from_secs(1),
             segment_duration: Period::from_secs(6),
             segment_type: SegmentKind::Fmp4,
-            fragment_duration: Period::from_millis(400),
+            fragment_duration: Period::from_millis(350),
             fragment_max_size: ByteSize::from_bytes(layout.fragment_max_bytes as u64),
             sync_interval: Period::from_secs(5),
             track_wait: Period::from_secs(1),
