@@ -177,7 +177,7 @@ impl Recorder {
             Item::Track(track) => self.track(track, now, effects),
             Item::Frame(frame) => self.frame(frame, now, effects),
             Item::Metadata(metadata) => self.metadata = metadata.clone(),
-            Item::Jump { direction, .. } => self.jump(*direction),
+            Item::Jump { direction, .. } => self.jump(*direction, now, effects),
             Item::Warning(_) => {}
             Item::End(reason) => self.end(*reason, now, effects),
         }
@@ -259,9 +259,13 @@ impl Recorder {
         self.drain_ops(now, effects);
     }
 
-    fn jump(&mut self, direction: JumpDirection) {
-        let matters = direction == JumpDirection::Backward || self.policy.format == Format::Hls;
-        if let (State::Open(open), true) = (&mut self.state, matters) {
+    fn jump(&mut self, direction: JumpDirection, now: Now, effects: &mut Vec<Effect>) {
+        if direction == JumpDirection::Forward && self.policy.format != Format::Hls {
+            return;
+        }
+        // It is of the recording that begins at a pending cut, not of the one before.
+        self.settle(now, effects);
+        if let State::Open(open) = &mut self.state {
             open.due.get_or_insert(CutReason::TimestampJump);
         }
     }

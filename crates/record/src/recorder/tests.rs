@@ -433,3 +433,31 @@ proptest! {
         prop_assert!(distinct.len() <= 1, "formats were cut at different frames: {cuts:?}");
     }
 }
+
+#[test]
+fn a_clock_that_runs_back_again_while_a_cut_waits_for_its_sound_cuts_again() {
+    let jump = |at| Item::Jump {
+        at: MediaTime::from_millis(at),
+        by: MediaTime::from_millis(-9_000),
+        direction: JumpDirection::Backward,
+    };
+    let items = [
+        video(640),
+        audio(48_000),
+        picture(0, true),
+        sound(0),
+        jump(80),
+        picture(80, true),
+        jump(160),
+        picture(160, true),
+        sound(400),
+        end(),
+    ];
+    let cut = run(recorder(policy(Format::Mp4, 60_000)), &items);
+    let lines = [
+        "1 publish: v0K a0 | -> timestamp_jump",
+        "2 timestamp_jump: v80K | -> timestamp_jump",
+        "3 timestamp_jump: v160K a400 -> unpublish",
+    ];
+    assert_eq!(cut.lines, lines);
+}
