@@ -19,7 +19,7 @@ pub(crate) fn test() -> Outcome {
     // The program is built with them: its package has tests that run it.
     step("compile the program and the tests", || run(&mut cargo("nextest run --workspace --no-run --cargo-quiet")))?;
     // The corpora first, so a finding that came back fails at once; then what nobody has tried yet.
-    crate::fuzz::fuzz("20", None)?;
+    crate::fuzz::briefly()?;
     run(&mut cargo("nextest run --workspace --no-fail-fast"))
 }
 
