@@ -30,4 +30,4 @@ pub use error::DiskError;
 pub use lock::{LockGuard, lock};
 pub use pulse::Pulse;
 pub use real::RealDisk;
-pub use spool::{Spool, SpoolFiles, SpoolListing, SpoolWriter};
+pub use spool::{OpenFile, Spool, SpoolFiles, SpoolListing, SpoolWriter};

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use livetape_mux::FileName;
 
-pub use files::SpoolFiles;
+pub use files::{OpenFile, SpoolFiles};
 pub use writer::SpoolWriter;
 
 use crate::copy::{read_small, write_all};

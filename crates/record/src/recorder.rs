@@ -194,6 +194,12 @@ impl Recorder {
         if self.next_tick().is_none_or(|due| now.mono < due) {
             return;
         }
+        self.hand_out(now, effects);
+    }
+
+    /// What the open recording has taken becomes operations, except what its muxer keeps back until
+    /// the next frame; a pending cut goes ahead.
+    fn hand_out(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.settle(now, effects);
         if let State::Open(open) = &mut self.state {
             open.release_sound(&mut self.ops);

@@ -121,13 +121,13 @@ fn stores_and_receivers_that_fail_change_nothing_of_it() {
 }
 
 #[test]
-#[ignore = "minutes: every image of every effect"]
+#[ignore = "minutes: every image of every effect; run by `cargo xtask soak world`"]
 fn exhaustive_crashes() {
     harness().run(&Crashes { cuts: &every_cut, again_every: 0, again: &never, until_failure: false }).assert_clean();
 }
 
 #[test]
-#[ignore = "minutes: every image of every effect"]
+#[ignore = "minutes: every image of every effect; run by `cargo xtask soak world`"]
 fn exhaustive_crashes_with_trouble_in_the_store_and_at_the_receivers() {
     let plan = Plan { workers: 8, ..troubled() };
     let harness = Harness::new(&plan, &plan).unwrap();
@@ -135,7 +135,7 @@ fn exhaustive_crashes_with_trouble_in_the_store_and_at_the_receivers() {
 }
 
 #[test]
-#[ignore = "many minutes: two crashes, each at every effect"]
+#[ignore = "many minutes: two crashes, each at every effect; run by `cargo xtask soak world`"]
 fn exhaustive_crashes_of_recovery() {
     let cuts = |moment: usize| vec![Cut::Kill, power_cut(moment)];
     let again = |moment: usize| vec![Cut::Kill, power_cut(moment)];

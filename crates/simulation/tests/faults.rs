@@ -60,13 +60,13 @@ fn a_disk_that_is_full_for_a_while_damages_nothing() {
 }
 
 #[test]
-#[ignore = "minutes: every fault at every call"]
+#[ignore = "minutes: every fault at every call; run by `cargo xtask soak world`"]
 fn exhaustive_faults() {
     faulty::run(&schedules(step(), true), &Plan::default()).assert_clean();
 }
 
 #[test]
-#[ignore = "minutes: full from every call on"]
+#[ignore = "minutes: full from every call on; run by `cargo xtask soak world`"]
 fn exhaustive_full_disks() {
     faulty::run(&full(5 * step(), 40), &Plan::default()).assert_clean();
 }

@@ -73,14 +73,22 @@ impl Files for SpoolFiles {
             }
             result => result?,
         };
-        let len = opened.size()?;
-        Ok(Box::new(OpenFile { file: opened, len }))
+        Ok(Box::new(OpenFile::new(opened)?))
     }
 }
 
-struct OpenFile {
+/// A file to be read, of the length that it had when it was opened.
+pub struct OpenFile {
     file: Box<dyn DiskFile>,
     len: u64,
+}
+
+impl OpenFile {
+    /// Measures `file`.
+    pub fn new(file: Box<dyn DiskFile>) -> io::Result<Self> {
+        let len = file.size()?;
+        Ok(Self { file, len })
+    }
 }
 
 impl ReadAt for OpenFile {

@@ -108,7 +108,7 @@ fn resident_kib() -> u64 {
 }
 
 #[test]
-#[ignore = "prints figures"]
+#[ignore = "prints figures; run by `cargo test --release -p livetape-mux --test hls cost -- --ignored --nocapture`"]
 fn a_week() {
     const WEEK_MS: i64 = 7 * 24 * 3600 * 1000;
     for kind in KINDS {
@@ -137,7 +137,7 @@ fn a_week() {
 }
 
 #[test]
-#[ignore = "prints figures"]
+#[ignore = "prints figures; run by `cargo test --release -p livetape-mux --test hls cost -- --ignored --nocapture`"]
 fn a_gigabyte() {
     for kind in KINDS {
         // 4 Mbit/s, 30 pictures a second.
@@ -157,7 +157,7 @@ fn a_gigabyte() {
 }
 
 #[test]
-#[ignore = "prints figures"]
+#[ignore = "prints figures; run by `cargo test --release -p livetape-mux --test hls cost -- --ignored --nocapture`"]
 fn salvage_of_a_day() {
     for kind in KINDS {
         let source = source(500, 4, 300, 100);

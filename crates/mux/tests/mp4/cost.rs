@@ -47,7 +47,7 @@ fn resident_mib() -> u64 {
 }
 
 #[test]
-#[ignore = "prints figures"]
+#[ignore = "prints figures; run by `cargo test --release -p livetape-mux --test mp4 cost -- --ignored --nocapture`"]
 fn finish_and_salvage() {
     let source = Source { bytes: Bytes::from(vec![0; 60_000]) };
     for (name, seconds) in [("10 s", 10), ("30 min", 1800), ("2 h", 7200), ("12 h", 43_200)] {

@@ -84,13 +84,7 @@ impl Recorder {
             suspension.ending = false;
             return;
         }
-        self.settle(now, effects);
-        if let State::Open(open) = &mut self.state {
-            open.release_sound(&mut self.ops);
-            open.muxer.flush(&mut self.ops);
-        }
-        self.drain_ops(now, effects);
-        self.unflushed_since = None;
+        self.hand_out(now, effects);
         self.suspension = Some(Suspension::default());
     }
 
