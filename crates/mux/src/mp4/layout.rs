@@ -12,6 +12,9 @@
 //! the eight bytes after it. A sync stands before that write. The write lies in one sector, so that even
 //! a loss of power leaves one state or the other; both can be played.
 //!
+//! The header of the large `mdat` is written first of all: from then on it says where the media ends, so that
+//! an index behind it is never taken for media.
+//!
 //! When the index does not fit into the hole, it is appended instead, and the first `free` covers the
 //! whole hole:
 //!
@@ -82,6 +85,11 @@ impl Head {
         FTYP_LEN + self.moov_len + self.free_len
     }
 
+    /// Where the header of the large `mdat` goes.
+    fn mdat_start(&self) -> u64 {
+        self.media_start() - MDAT_HEADER
+    }
+
     /// Where the hole begins.
     fn hole_start(&self) -> u64 {
         FTYP_LEN + self.moov_len + HEADER
@@ -108,6 +116,9 @@ impl Head {
 
     /// Completes a file whose media ends at `media_end` with `index`, its final `moov`.
     pub(super) fn complete(&self, file: &FileName, media_end: u64, index: Vec<u8>, ops: &mut Vec<Op>) -> Completed {
+        let mut mdat = BoxWriter::with_capacity(MDAT_HEADER as usize);
+        mdat_header(&mut mdat, media_end - self.media_start());
+        ops.push(Op::Patch { file: file.clone(), offset: self.mdat_start(), data: mdat.into_bytes().into() });
         let index_len = index.len() as u64;
         let place = self.place(index_len);
         let (first_free_end, size_bytes, hole) = match place {
@@ -122,16 +133,10 @@ impl Head {
             }
             Place::End => {
                 ops.push(Op::Append { file: file.clone(), slices: vec![index.into()] });
-                let end = self.media_start() - MDAT_HEADER;
+                let end = self.mdat_start();
                 (end, media_end + index_len, (self.hole_start(), end - self.hole_start()))
             }
         };
-        let mut mdat = BoxWriter::with_capacity(MDAT_HEADER as usize);
-        mdat.u32(1);
-        mdat.raw(b"mdat");
-        mdat.u64(MDAT_HEADER + media_end - self.media_start());
-        let offset = self.media_start() - MDAT_HEADER;
-        ops.push(Op::Patch { file: file.clone(), offset, data: mdat.into_bytes().into() });
         ops.push(Op::Sync { file: file.clone() });
 
         let mut flip = BoxWriter::with_capacity((FTYP_LEN + HEADER) as usize);
@@ -147,6 +152,14 @@ impl Head {
     }
 }
 
+/// The header of the large `mdat`, which holds `media_len` bytes.
+fn mdat_header(writer: &mut BoxWriter, media_len: u64) {
+    writer.u32(1);
+    writer.raw(b"mdat");
+    writer.u64(MDAT_HEADER + media_len);
+}
+
+/// A box header; the box has `len` bytes with it.
 fn header(writer: &mut BoxWriter, len: u64, kind: &[u8; 4]) {
     writer.u32(u32::try_from(len).unwrap_or(u32::MAX));
     writer.raw(kind);
