@@ -22,6 +22,7 @@
 //! [`Origin`]), composition offsets that are not negative.
 
 mod boxes;
+mod chunks;
 mod entry;
 mod fragment;
 mod fragmenter;
@@ -35,6 +36,7 @@ mod reader;
 mod tables;
 
 pub(crate) use boxes::BoxWriter;
+pub(crate) use chunks::{BadIndex, ChunkTables};
 pub(crate) use entry::TrackEntry;
 pub(crate) use fragment::{Fragment, Run, Sample};
 pub(crate) use fragmenter::{FragmentLimits, Fragmenter};

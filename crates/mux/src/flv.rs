@@ -14,6 +14,7 @@
 
 mod ledger;
 mod metadata;
+pub(crate) mod object;
 mod salvage;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! From the items of one recording to operations on its files, for MP4, HLS and FLV; and from the
-//! torn files a crash left to the operations that complete them.
+//! torn files a crash left to the operations that complete them. Also how such a file becomes an object
+//! in a store ([`object`]).
 //!
 //! Contract: the same calls give the same operations, byte for byte. Nothing here touches a file,
 //! a clock or a task. Operations of one recording are performed in order; every prefix of them
@@ -10,6 +11,7 @@ mod flushed;
 pub mod flv;
 pub mod hls;
 pub mod mp4;
+pub mod object;
 mod op;
 mod rate;
 mod salvage;

@@ -11,7 +11,9 @@
 //! Specification: ISO/IEC 14496-12, 14496-14, 14496-15.
 
 mod layout;
+pub(crate) mod object;
 mod salvage;
+mod start;
 mod summary;
 
 pub(crate) use salvage::salvage;

@@ -48,7 +48,7 @@ pub enum Salvage {
     Empty,
 }
 
-/// Why a torn recording cannot be completed.
+/// Why a torn recording cannot be completed, or a file not be laid out as an object.
 #[derive(Debug, thiserror::Error)]
 pub enum SalvageError {
     /// A file could not be read.

@@ -75,6 +75,11 @@ impl BoxWriter {
         self.bytes.resize(self.bytes.len() + count, 0);
     }
 
+    /// The four bytes at `at`; `None` when they have not been written.
+    pub(crate) fn u32_at(&self, at: usize) -> Option<u32> {
+        self.bytes.get(at..)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
+    }
+
     /// Overwrites the four bytes at `at`, which have been written.
     pub(crate) fn set_u32(&mut self, at: usize, value: u32) {
         if let Some(place) = self.bytes.get_mut(at..at + 4) {

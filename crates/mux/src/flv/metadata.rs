@@ -42,6 +42,10 @@ const START: &str = "livetape_start_ms";
 /// The first value that changes, as it stands in the array: its name behind the name's length.
 const FIRST_CHANGING: &[u8] = b"\x00\x08duration\x00";
 
+/// From there to the number behind the name of the second, `filesize`: two names of eight letters with their
+/// lengths, a number, a marker.
+const FILE_SIZE_AT: usize = 10 + NUMBER_BYTES as usize + 10 + 1;
+
 /// Where things are in the head of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
@@ -111,6 +115,14 @@ impl Head {
     /// Where the first tag behind the metadata is.
     pub(super) fn end(&self) -> u64 {
         self.room_end() + (END.len() + PREVIOUS_SIZE_BYTES) as u64
+    }
+
+    /// The size of the whole file that the metadata tells; `bytes` are the head.
+    pub(super) fn file_size(&self, bytes: &[u8]) -> Option<u64> {
+        let changing = bytes.get(usize::try_from(self.changing_at).ok()?..)?;
+        let size = f64::from_be_bytes(*changing.get(FILE_SIZE_AT..)?.first_chunk()?);
+        // Whole, and within the 2^53 that a double counts exactly.
+        (size.fract() == 0.0 && (0.0..9e15).contains(&size)).then_some(size as u64)
     }
 
     /// Bytes of the room for the index.

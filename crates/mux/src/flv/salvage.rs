@@ -12,6 +12,7 @@ use std::io;
 use bytes::Bytes;
 use livetape_flv::tag::{FILE_HEADER_BYTES, PREVIOUS_SIZE_BYTES, TAG_HEADER_BYTES, first_tag};
 use livetape_flv::{OUTLINE_BYTES, Outline, TagHeader, configuration, outline};
+use livetape_media::MediaTime;
 
 use super::ledger::{FrameFacts, Ledger};
 use super::metadata::Head;
@@ -34,32 +35,7 @@ pub(crate) fn salvage(files: &dyn Files) -> Result<Salvage, SalvageError> {
     let mut window = Window::new(&*opened);
     let whole = opened.len();
 
-    let start = window.take(0, whole.min(HEAD_BYTES) as usize).map_err(read)?.to_vec();
-    if start.len() < FILE_HEADER_BYTES + TAG_HEADER_BYTES {
-        return Ok(Salvage::Empty);
-    }
-    let damaged =
-        |at: u64, problem: &str| SalvageError::Damaged { file: file.clone(), at, problem: problem.to_owned() };
-    if first_tag(&start) != Some(FILE_HEADER_BYTES) {
-        return Err(damaged(0, "there is no FLV header"));
-    }
-    let metadata = start.get(FILE_HEADER_BYTES..).and_then(|tag| TagHeader::read(tag.first_chunk()?));
-    let head_bytes = metadata.map_or(0, |tag| FILE_HEADER_BYTES as u64 + u64::from(tag.whole_size()));
-    if whole < head_bytes + PREVIOUS_SIZE_BYTES as u64 {
-        // Not even the first write reached the disk in full.
-        return Ok(Salvage::Empty);
-    }
-    let Some((head, begin)) = Head::read(&start) else {
-        return Err(damaged(FILE_HEADER_BYTES as u64, "the metadata is not what this program writes"));
-    };
-    if whole < head.end() {
-        return Ok(Salvage::Empty);
-    }
-    let after_room = head.after_room();
-    if window.take(head.room_end(), after_room.len()).map_err(read)? != after_room {
-        return Err(damaged(head.room_end(), "the metadata does not end where its tag says"));
-    }
-
+    let Some((head, begin)) = read_head(&mut window)? else { return Ok(Salvage::Empty) };
     let mut ledger = Ledger::new();
     ledger.size = head.end();
     ledger.index.room = head.index_entries();
@@ -86,6 +62,40 @@ pub(crate) fn salvage(files: &dyn Files) -> Result<Salvage, SalvageError> {
     ops.push(Op::Patch { file: file.clone(), offset: head.changing_at(), data: data.into() });
     ops.push(Op::Finish { file });
     Ok(Salvage::Complete { ops, summary, cut_bytes })
+}
+
+/// Finds the head, and where the recording begins on its session's timeline; `None` when the file ends before
+/// the head does.
+pub(super) fn read_head(window: &mut Window<'_>) -> Result<Option<(Head, MediaTime)>, SalvageError> {
+    let file = FileName::flv();
+    let read = |source| SalvageError::Read { file: file.clone(), source };
+    let whole = window.len();
+    let start = window.take(0, whole.min(HEAD_BYTES) as usize).map_err(read)?.to_vec();
+    if start.len() < FILE_HEADER_BYTES + TAG_HEADER_BYTES {
+        return Ok(None);
+    }
+    let damaged =
+        |at: u64, problem: &str| SalvageError::Damaged { file: file.clone(), at, problem: problem.to_owned() };
+    if first_tag(&start) != Some(FILE_HEADER_BYTES) {
+        return Err(damaged(0, "there is no FLV header"));
+    }
+    let metadata = start.get(FILE_HEADER_BYTES..).and_then(|tag| TagHeader::read(tag.first_chunk()?));
+    let head_bytes = metadata.map_or(0, |tag| FILE_HEADER_BYTES as u64 + u64::from(tag.whole_size()));
+    if whole < head_bytes + PREVIOUS_SIZE_BYTES as u64 {
+        // Not even the first write reached the disk in full.
+        return Ok(None);
+    }
+    let Some((head, begin)) = Head::read(&start) else {
+        return Err(damaged(FILE_HEADER_BYTES as u64, "the metadata is not what this program writes"));
+    };
+    if whole < head.end() {
+        return Ok(None);
+    }
+    let after_room = head.after_room();
+    if window.take(head.room_end(), after_room.len()).map_err(read)? != after_room {
+        return Err(damaged(head.room_end(), "the metadata does not end where its tag says"));
+    }
+    Ok(Some((head, begin)))
 }
 
 /// Enters the tag at the end of the ledger into it; false when there is no whole one.
@@ -147,7 +157,7 @@ fn is_zero(window: &mut Window<'_>, mut at: u64, end: u64) -> io::Result<bool> {
 }
 
 /// A file, read a window at a time.
-struct Window<'a> {
+pub(super) struct Window<'a> {
     file: &'a dyn ReadAt,
     len: u64,
     at: u64,
@@ -155,16 +165,16 @@ struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    fn new(file: &'a dyn ReadAt) -> Self {
+    pub(super) fn new(file: &'a dyn ReadAt) -> Self {
         Self { file, len: file.len(), at: 0, bytes: Vec::new() }
     }
 
-    fn len(&self) -> u64 {
+    pub(super) fn len(&self) -> u64 {
         self.len
     }
 
     /// The `len` bytes at `at`, which must be within the file.
-    fn take(&mut self, at: u64, len: usize) -> io::Result<&[u8]> {
+    pub(super) fn take(&mut self, at: u64, len: usize) -> io::Result<&[u8]> {
         let within = at.checked_sub(self.at).is_some_and(|from| from + len as u64 <= self.bytes.len() as u64);
         if !within {
             let size = self.len.saturating_sub(at).min(WINDOW_BYTES.max(len) as u64) as usize;

@@ -35,13 +35,15 @@ use crate::{Begin, FileName, Op};
 /// Bytes of `ftyp`, growing and finished.
 pub(super) const FTYP_LEN: u64 = 28;
 /// Bytes of a box header.
-const HEADER: u64 = 8;
+pub(super) const HEADER: u64 = 8;
 /// Bytes of the header of the large `mdat`, which has a 64-bit size.
-const MDAT_HEADER: u64 = 16;
+pub(super) const MDAT_HEADER: u64 = 16;
 /// Media begins at a multiple of this, so that the hole consists of whole blocks.
 const BLOCK: u64 = 4096;
 /// The most that is ever kept free, whatever is asked for: the boxes around it have 32-bit sizes.
 const RESERVE_LIMIT: u64 = 1 << 30;
+/// No head is longer.
+pub(super) const HEAD_LIMIT: u64 = RESERVE_LIMIT + (2 << 20);
 /// A hole smaller than this is not worth an operation.
 const WORTH_PUNCHING: u64 = 64 << 10;
 
@@ -86,7 +88,7 @@ impl Head {
     }
 
     /// Where the header of the large `mdat` goes.
-    fn mdat_start(&self) -> u64 {
+    pub(super) fn mdat_start(&self) -> u64 {
         self.media_start() - MDAT_HEADER
     }
 
@@ -153,14 +155,14 @@ impl Head {
 }
 
 /// The header of the large `mdat`, which holds `media_len` bytes.
-fn mdat_header(writer: &mut BoxWriter, media_len: u64) {
+pub(super) fn mdat_header(writer: &mut BoxWriter, media_len: u64) {
     writer.u32(1);
     writer.raw(b"mdat");
     writer.u64(MDAT_HEADER + media_len);
 }
 
 /// A box header; the box has `len` bytes with it.
-fn header(writer: &mut BoxWriter, len: u64, kind: &[u8; 4]) {
+pub(super) fn header(writer: &mut BoxWriter, len: u64, kind: &[u8; 4]) {
     writer.u32(u32::try_from(len).unwrap_or(u32::MAX));
     writer.raw(kind);
 }

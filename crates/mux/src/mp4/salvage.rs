@@ -18,12 +18,11 @@ use bytes::Bytes;
 use livetape_media::WallTime;
 
 use super::layout::{Completed, FTYP_LEN, Head, Place};
+use super::start::{FileReader, Start};
 use super::summary::summary;
-use crate::bmff::{BoxHeader, Brands, InitSection, Movie, ReadRun, TrackEntry, TrackIndex, progressive, read_fragment};
-use crate::{FileName, Files, Op, ReadAt, Salvage, SalvageError, Summary};
+use crate::bmff::{BoxHeader, InitSection, Movie, ReadRun, TrackEntry, TrackIndex, progressive, read_fragment};
+use crate::{FileName, Files, Op, Salvage, SalvageError, Summary};
 
-/// The `moov` of a growing file is far smaller than this.
-const INIT_LIMIT: u64 = 1 << 20;
 /// No `moof` comes near this: it would describe a million frames.
 const MOOF_LIMIT: u64 = 16 << 20;
 /// More than this cannot be one torn fragment: a file that holds it is not empty.
@@ -38,34 +37,10 @@ pub(crate) fn salvage(files: &dyn Files) -> Result<Salvage, SalvageError> {
     let Some((_, growing)) = list.into_iter().find(|(name, _)| *name == file) else { return Ok(Salvage::Empty) };
     let source = files.open(&file).map_err(|source| SalvageError::Read { file: file.clone(), source })?;
     let reader = FileReader { file: &file, source: source.as_ref() };
-    let Some(mut torn) = Torn::read_head(&reader)? else { return Ok(Salvage::Empty) };
+    let Some(start) = Start::read(&reader)? else { return Ok(Salvage::Empty) };
+    let mut torn = Torn::new(start);
     torn.read_fragments(&reader)?;
     torn.complete(&reader, growing)
-}
-
-/// Reads a file, naming it in errors.
-struct FileReader<'a> {
-    file: &'a FileName,
-    source: &'a dyn ReadAt,
-}
-
-impl FileReader<'_> {
-    fn len(&self) -> u64 {
-        self.source.len()
-    }
-
-    /// Makes `buffer` the bytes from `at` on, at most `len` of them, fewer at the end of the file.
-    fn read(&self, at: u64, len: u64, buffer: &mut Vec<u8>) -> Result<(), SalvageError> {
-        let len = len.min(self.len().saturating_sub(at));
-        buffer.clear();
-        buffer.resize(usize::try_from(len).unwrap_or(0), 0);
-        let result = self.source.read_exact_at(at, buffer);
-        result.map_err(|source| SalvageError::Read { file: self.file.clone(), source })
-    }
-
-    fn damaged(&self, at: u64, problem: &str) -> SalvageError {
-        SalvageError::Damaged { file: self.file.clone(), at, problem: problem.to_owned() }
-    }
 }
 
 /// What of a file has been understood.
@@ -87,62 +62,21 @@ struct Torn {
 }
 
 impl Torn {
-    /// Reads the boxes before the media; `None` when they are not all there yet.
-    fn read_head(reader: &FileReader<'_>) -> Result<Option<Self>, SalvageError> {
-        let mut buffer = Vec::new();
-        reader.read(0, FTYP_LEN + 8 + INIT_LIMIT, &mut buffer)?;
-        let bytes = Bytes::from(buffer);
-        let ftyp_len = FTYP_LEN as usize;
-        let (Some(ftyp), Some(second)) = (bytes.get(..ftyp_len), bytes.get(ftyp_len..).and_then(BoxHeader::parse))
-        else {
-            return Ok(None);
-        };
-        let (growing, finished) = (Brands::RECORDING.to_bytes(), Brands::FINISHED.to_bytes());
-        let flipped = match &second.kind {
-            b"moov" if ftyp == growing => false,
-            b"free" if ftyp == finished => true,
-            _ => return Err(reader.damaged(0, "it does not begin as a recording does")),
-        };
-        let second_len = second.size.unwrap_or(0);
-        if !flipped && second_len > INIT_LIMIT {
-            return Err(reader.damaged(FTYP_LEN, "the size of its first index is impossible"));
-        }
-        if bytes.len() as u64 <= FTYP_LEN + second_len && !flipped {
-            return Ok(None);
-        }
-        let Some(init) = InitSection::parse(&bytes.slice(ftyp_len + 8..)) else {
-            return Err(reader.damaged(FTYP_LEN, "its first index cannot be read"));
-        };
-        if !flipped && init.len != second_len {
-            return Err(reader.damaged(FTYP_LEN, "its first index has the wrong size"));
-        }
-        let free_at = FTYP_LEN + init.len;
-        let free = usize::try_from(free_at).ok().and_then(|at| bytes.get(at..));
-        let Some(free) = free.filter(|free| free.len() >= 8) else { return Ok(None) };
-        let free_len = match BoxHeader::parse(free) {
-            Some(BoxHeader { kind, size: Some(size), header_len: 8 }) if &kind == b"free" && size >= 24 => size,
-            _ => return Err(reader.damaged(free_at, "the room for its index is not there")),
-        };
-        let head = Head { moov_len: init.len, free_len };
-        let media_end = head.media_start();
-        if reader.len() <= media_end {
-            return Ok(None);
-        }
-        if init.tracks.is_empty() {
-            return Err(reader.damaged(FTYP_LEN, "its first index names no track"));
-        }
+    /// Nothing but the head, so far.
+    fn new(start: Start) -> Self {
+        let Start { flipped, head, init, .. } = start;
         let indexes = init.tracks.iter().map(|_| TrackIndex::default()).collect();
-        Ok(Some(Self {
+        Self {
             flipped,
             head,
             init,
             indexes,
-            media_end,
+            media_end: head.media_start(),
             unknown: false,
             torn_mdat: None,
             index_at_end: None,
             cut_bytes: 0,
-        }))
+        }
     }
 
     /// Walks the fragments to the end of the file or of what is whole.

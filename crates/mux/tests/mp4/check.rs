@@ -109,7 +109,7 @@ pub(crate) fn check(stream: &Stream) -> (Vec<Op>, Summary) {
 }
 
 /// The frames of `stream` that a growing file has: the first few of each track.
-fn held<'a>(bytes: &[u8], stream: &'a Stream) -> Vec<&'a Frame> {
+pub(crate) fn held<'a>(bytes: &[u8], stream: &'a Stream) -> Vec<&'a Frame> {
     let mut frames = Vec::new();
     for track in growing(bytes) {
         frames.extend(stream.track(track.kind).into_iter().take(track.packets.len()));
@@ -202,7 +202,7 @@ fn every_remainder_of_room_makes_a_valid_file() {
     assert!(layouts.contains(&(false, 5)), "{layouts:?}");
 }
 
-fn random_stream() -> impl Strategy<Value = Stream> {
+pub(crate) fn random_stream() -> impl Strategy<Value = Stream> {
     let video_frames = proptest::collection::vec((1i64..120, -80i64..200, proptest::bool::weighted(0.1)), 0..80);
     let audio_frames = proptest::collection::vec(prop_oneof![Just(21i64), Just(22), 1i64..80], 0..100);
     let tracks = prop_oneof![Just((true, true)), Just((true, false)), Just((false, true))];

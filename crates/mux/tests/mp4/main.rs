@@ -8,6 +8,7 @@ mod disk;
 mod golden;
 mod large;
 mod media;
+mod object;
 mod players;
 mod readers;
 mod streams;

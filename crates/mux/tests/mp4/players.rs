@@ -10,9 +10,11 @@ use bytes::Bytes;
 use livetape_flv::{DemuxLimits, Demuxer, TagKind, Tags};
 use livetape_media::codec::AacConfig;
 use livetape_media::{CodecConfig, Format, Frame, Item, Now, Track, TrackKind, WallTime};
+use livetape_mux::object::Fit;
 use livetape_mux::{Op, Salvage, Summary, salvage};
 
 use crate::disk::Disk;
+use crate::object::{finished_object, growing_object};
 use crate::readers::growing;
 use crate::streams::Stream;
 
@@ -90,6 +92,12 @@ struct Packet {
 }
 
 fn packets(file: &Path, kind: TrackKind) -> Vec<Packet> {
+    let (packets, complaint) = packets_and_complaint(file, kind);
+    assert!(complaint.is_empty(), "{}: {complaint}", file.display());
+    packets
+}
+
+fn packets_and_complaint(file: &Path, kind: TrackKind) -> (Vec<Packet>, String) {
     let output = Command::new("ffprobe")
         .args(["-v", "error", "-select_streams", if kind == TrackKind::Video { "v" } else { "a" }])
         .args(["-show_packets", "-show_data_hash", "sha256"])
@@ -97,7 +105,7 @@ fn packets(file: &Path, kind: TrackKind) -> Vec<Packet> {
         .arg(file)
         .output()
         .expect("ffprobe is installed");
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     let text = String::from_utf8(output.stdout).unwrap();
     let field = |packet: &str, name: &str| {
         let value = packet.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
@@ -108,7 +116,7 @@ fn packets(file: &Path, kind: TrackKind) -> Vec<Packet> {
         dts: field(text, "dts_time").parse().unwrap(),
         hash: field(text, "data_hash"),
     };
-    text.split("[PACKET]").skip(1).map(packet).collect()
+    (text.split("[PACKET]").skip(1).map(packet).collect(), complaint)
 }
 
 /// What a recording was made from: a file without its first pictures and sounds.
@@ -141,6 +149,21 @@ fn same_packets(file: &Path, source: &Source, missing: usize) {
     }
 }
 
+/// Checks that `file`, which is torn, has the first packets of `whole`, and then at most one of each track that
+/// is not whole.
+fn begins_as(file: &Path, whole: &Path) {
+    let mut all = 0;
+    for kind in [TrackKind::Video, TrackKind::Audio] {
+        let (mut found, _) = packets_and_complaint(file, kind);
+        found.pop();
+        all += found.len();
+        for (found, expected) in found.iter().zip(packets(whole, kind)) {
+            assert_eq!((&found.hash, found.dts), (&expected.hash, expected.dts), "{}: {kind:?}", file.display());
+        }
+    }
+    assert!(all > 0, "{}", file.display());
+}
+
 /// One value of `ffprobe -show_entries`.
 fn probe(file: &Path, select: &str, entry: &str) -> String {
     let output = Command::new("ffprobe")
@@ -153,6 +176,20 @@ fn probe(file: &Path, select: &str, entry: &str) -> String {
 
 fn is_fragment(op: &Op) -> bool {
     matches!(op, Op::Append { slices, .. } if slices[0].get(4..8) == Some(b"moof"))
+}
+
+/// Has the objects judged that the file becomes: whole, after the fragment `at`, and with a part of that.
+fn judge_objects(name: &str, ops: &[Op], at: usize, source: &Source) {
+    let file = written(&format!("{name}-object"), &finished_object(&Disk::after(ops), Fit::Exact));
+    decodes(&file);
+    same_packets(&file, source, 0);
+    let object = growing_object(&Disk::after(&ops[..=at]), Fit::Exact).unwrap();
+    let whole = written(&format!("{name}-object-growing"), &object);
+    decodes(&whole);
+    same_packets(&whole, source, usize::MAX / 2);
+    let Op::Append { slices, .. } = &ops[at] else { panic!("{name}: a fragment") };
+    let last: usize = slices.iter().map(|slice| slice.len()).sum();
+    begins_as(&written(&format!("{name}-object-torn"), &object[..object.len() - last / 3]), &whole);
 }
 
 /// Records `stream`, whose packets are those of `source`, and has every stage judged.
@@ -187,6 +224,7 @@ fn judge(stream: &Stream, source: &Source) -> (PathBuf, Summary) {
         decodes(&file);
         same_packets(&file, source, usize::MAX / 2);
     }
+    judge_objects(name, &ops, fragments[fragments.len() / 2], source);
     let flip = ops.iter().position(|op| matches!(op, Op::Patch { offset: 0, .. })).unwrap();
     let prepared = written(&format!("{name}-prepared"), &Disk::after(&ops[..flip]).bytes());
     decodes(&prepared);

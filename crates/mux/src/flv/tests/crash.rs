@@ -15,12 +15,12 @@ fn stream() -> Vec<Frame> {
     frames
 }
 
-fn ops() -> (Vec<Op>, Summary) {
+pub(super) fn ops() -> (Vec<Op>, Summary) {
     record(begin(vec![avc(), aac()], ms(500)), &stream(), None)
 }
 
 /// Completes what is on the disk; every prefix of the way leads to the same end.
-fn complete(disk: &Disk) -> Option<(Disk, Summary, u64)> {
+pub(super) fn complete(disk: &Disk) -> Option<(Disk, Summary, u64)> {
     let (ops, summary, cut) = match salvage(disk).unwrap() {
         Salvage::Complete { ops, summary, cut_bytes } => (ops, summary, cut_bytes),
         Salvage::Empty => return None,
