@@ -9,7 +9,7 @@ use std::cell::Cell;
 
 use rusqlite::Connection;
 
-use crate::{Applied, CatalogError, Change};
+use crate::{Addresses, Applied, CatalogError, Change};
 
 pub(crate) use deliveries::register;
 pub(crate) use outbox::recording_event_id;
@@ -22,7 +22,7 @@ const MAX_TEXT_BYTES: usize = 2000;
 pub(crate) struct Work<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) node: &'a str,
-    pub(crate) public_base: &'a str,
+    pub(crate) addresses: &'a Addresses,
     /// Whether a delivery may have become due.
     pub(crate) deliveries_due: Cell<bool>,
 }
@@ -39,7 +39,8 @@ impl Work<'_> {
             }
             Change::RecordingDiscarded { id, at, reason, lost } => self.recording_discarded(id, *at, reason, *lost),
             Change::UploadStarted { id } => self.upload_started(id),
-            Change::RecordingReady { id, at, size_bytes } => self.recording_ready(id, *at, *size_bytes),
+            Change::UploadNoted { id, upload } => self.upload_noted(id, upload.as_deref()),
+            Change::RecordingReady { id, at, size_bytes, store } => self.recording_ready(id, *at, *size_bytes, *store),
             Change::RecordingFailed { id, at, error } => self.recording_failed(id, *at, error),
             Change::Warning { session, recording, kind, detail, at } => {
                 self.warning(session, recording.as_ref(), kind, detail, *at)

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use crate::database::{explain, open_writer};
 use crate::readers::Readers;
 use crate::writer::{Board, Request, Writer};
-use crate::{Applied, CatalogError, Change, EndpointId, apply};
+use crate::{Addresses, Applied, CatalogError, Change, EndpointId, apply};
 
 /// Changes that may wait for the writer. It takes them by the thousand; a queue that is full
 /// means a disk that hardly moves.
@@ -22,8 +22,8 @@ pub type Gate = Arc<dyn Fn() -> bool + Send + Sync>;
 /// What a catalog is opened with.
 #[derive(Clone, Default)]
 pub struct Options {
-    /// The address the API is reached at from outside: `https://tape.example.com`.
-    pub public_base: String,
+    /// Where things are reached from outside.
+    pub addresses: Addresses,
     /// Names of the webhook endpoints that get events.
     pub endpoints: Vec<EndpointId>,
     /// When it says no, the commit is taken back and its changes fail ([`CatalogError::Stopped`]): for
@@ -34,7 +34,7 @@ pub struct Options {
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
-            .field("public_base", &self.public_base)
+            .field("addresses", &self.addresses)
             .field("endpoints", &self.endpoints)
             .field("gate", &self.gate.is_some())
             .finish()
@@ -61,7 +61,7 @@ pub struct Catalog(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     node: Arc<str>,
-    public_base: Arc<str>,
+    addresses: Arc<Addresses>,
     readers: Readers,
     sender: Option<SyncSender<Request>>,
     board: Arc<Board>,
@@ -83,14 +83,14 @@ impl Catalog {
         let node: String = connection.query_row("SELECT node FROM meta", [], |row| row.get(0)).map_err(failed)?;
 
         let readers = Readers::open(path)?;
-        let (node, public_base) = (Arc::from(node), Arc::from(options.public_base));
+        let (node, addresses) = (Arc::from(node), Arc::new(options.addresses));
         let board = Arc::new(Board::default());
         let (sender, requests) = sync_channel(QUEUE);
         let writer = Writer {
             connection,
             path: path.to_owned(),
             node: Arc::clone(&node),
-            public_base: Arc::clone(&public_base),
+            addresses: Arc::clone(&addresses),
             board: Arc::clone(&board),
             gate: options.gate,
         };
@@ -101,7 +101,7 @@ impl Catalog {
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             node,
-            public_base,
+            addresses,
             readers,
             sender: Some(sender),
             board,
@@ -154,9 +154,9 @@ impl Catalog {
         &self.0.node
     }
 
-    /// The address the API is reached at from outside.
-    pub fn public_base(&self) -> &str {
-        &self.0.public_base
+    /// Where things are reached from outside.
+    pub fn addresses(&self) -> &Addresses {
+        &self.0.addresses
     }
 
     /// The database file.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use livetape_media::{MediaTime, WallTime};
 use livetape_record::{RecordingId, SessionId};
 
-use crate::{AudioFacts, Facts, VideoFacts};
+use crate::{AudioFacts, Facts, StoreRole, VideoFacts};
 
 /// A webhook endpoint's name in the configuration.
 pub type EndpointId = String;
@@ -61,6 +61,14 @@ pub enum Change {
         /// after a crash; zero when none is known of, and for what is not wanted.
         lost: Duration,
     },
+    /// A multipart upload of a recording has begun in the store, or is given up. Of one that is
+    /// `recording`, `finished` or `uploading`.
+    UploadNoted {
+        /// Which.
+        id: RecordingId,
+        /// The store's name of the upload; `None`: there is none any more.
+        upload: Option<String>,
+    },
     /// A recording is on its way to the store. From `finished` to `uploading`.
     UploadStarted {
         /// Which.
@@ -75,6 +83,8 @@ pub enum Change {
         at: WallTime,
         /// Bytes in the store, over all its objects.
         size_bytes: u64,
+        /// Which store.
+        store: StoreRole,
     },
     /// A recording cannot be completed. From `recording`, `finished` or `uploading` to `failed`.
     /// Event `recording.failed`.

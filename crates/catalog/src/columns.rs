@@ -8,12 +8,13 @@ use livetape_media::{MediaTime, WallTime};
 use rusqlite::Row;
 use rusqlite::types::Type;
 
-use crate::{AudioFacts, CatalogError, EventRow, RecordingRow, SessionRow, VideoFacts};
+use crate::{AudioFacts, CatalogError, EventRow, RecordingRow, SessionRow, StoreRole, VideoFacts};
 
 /// What [`recording`] reads, in this order.
 pub(crate) const RECORDING: &str = "id, node, app, stream, state, key, started_ms, ended_ms, start_reason, end_reason, \
      size_bytes, duration_ms, video_codec, video_width, video_height, video_frame_rate, video_frames, audio_codec, \
-     audio_sample_rate, audio_channels, audio_frames, recovered, error, ready_ms, spool_evicted, start_ms, lost_ms";
+     audio_sample_rate, audio_channels, audio_frames, recovered, error, ready_ms, spool_evicted, start_ms, lost_ms, \
+     upload, store, deleting";
 
 /// What [`session`] reads, in this order.
 pub(crate) const SESSION: &str = "id, node, app, stream, query, remote_addr, started_ms, ended_ms, end_reason";
@@ -60,6 +61,9 @@ pub(crate) fn recording(row: &Row<'_>) -> rusqlite::Result<RecordingRow> {
         spool_evicted: row.get(24)?,
         start: row.get::<_, Option<i64>>(25)?.map(MediaTime::from_millis),
         lost: optional_unsigned(row, 26)?.map(Duration::from_millis),
+        upload: row.get(27)?,
+        store: row.get::<_, Option<String>>(28)?.map_or(StoreRole::Primary, |_| StoreRole::Fallback),
+        deleting: row.get(29)?,
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use livetape_media::{MediaTime, WallTime};
 use livetape_record::{RecordingId, SessionId};
 
-use crate::RecordingState;
+use crate::{RecordingState, StoreRole};
 
 /// A session: one accepted publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,12 @@ pub struct RecordingRow {
     pub ready_at: Option<WallTime>,
     /// Nothing of it is left in the spool.
     pub spool_evicted: bool,
+    /// The store's name of the multipart upload that is under way.
+    pub upload: Option<String>,
+    /// Which store has it, once it is ready.
+    pub store: StoreRole,
+    /// Why its objects are being deleted, if they are.
+    pub deleting: Option<String>,
 }
 
 /// What a finished recording holds.

@@ -65,6 +65,32 @@ impl FromStr for RecordingState {
     }
 }
 
+/// Which of the configured stores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StoreRole {
+    /// Where recordings go.
+    #[default]
+    Primary,
+    /// Where they go when the first could not take them for long.
+    Fallback,
+}
+
+impl StoreRole {
+    /// Its name in the API and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Fallback => "fallback",
+        }
+    }
+}
+
+impl fmt::Display for StoreRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// How far the delivery of one event to one endpoint has come.
 ///
 /// ```text

@@ -6,7 +6,7 @@ use livetape_media::{Format, WallTime};
 use livetape_record::{RecordingId, SessionId};
 use serde::{Serialize, Serializer};
 
-use crate::{AudioFacts, RecordingRow, RecordingState, SessionRow, VideoFacts};
+use crate::{AudioFacts, RecordingRow, RecordingState, SessionRow, StoreRole, VideoFacts};
 
 /// A recording as the API and events show it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,6 +31,9 @@ pub struct RecordingView {
     pub key: String,
     /// Where it can be fetched, also while it grows; nothing once it is discarded or has failed.
     pub url: Option<String>,
+    /// Which store has it, once it is ready.
+    #[serde(serialize_with = "optional_text")]
+    pub store: Option<StoreRole>,
     /// Bytes over all its files, once finished.
     pub size_bytes: Option<u64>,
     /// How long it plays, once finished.
@@ -63,8 +66,8 @@ pub struct RecordingView {
 }
 
 impl RecordingView {
-    /// What `row` shows; `public_base` is the address the API is reached at from outside.
-    pub fn new(row: RecordingRow, public_base: &str) -> Self {
+    /// What `row` shows, where things are reached at `addresses`.
+    pub fn new(row: RecordingRow, addresses: &Addresses) -> Self {
         let duration_ms = row.duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
         let lost_ms = row.lost.map(|lost| u64::try_from(lost.as_millis()).unwrap_or(u64::MAX));
         let bit_rate = row
@@ -78,11 +81,12 @@ impl RecordingView {
             format: row.id.format,
             sequence: row.id.sequence,
             url: (!matches!(row.state, RecordingState::Discarded | RecordingState::Failed))
-                .then(|| media_url(public_base, &row.key)),
+                .then(|| addresses.url(&row)),
             app: row.app,
             stream: row.stream,
             state: row.state,
             key: row.key,
+            store: (row.state == RecordingState::Ready).then_some(row.store),
             size_bytes: row.size_bytes,
             duration_ms,
             started_at: row.started_at,
@@ -138,9 +142,39 @@ impl From<SessionRow> for SessionView {
     }
 }
 
-/// The address of an object: every component of `key` percent-encoded.
-pub fn media_url(public_base: &str, key: &str) -> String {
-    let mut url = format!("{}/media", public_base.trim_end_matches('/'));
+/// Where things are reached from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// The API: `https://tape.example.com`.
+    pub api: String,
+    /// The objects of the first store, where everybody can fetch them; empty where they cannot.
+    pub objects: String,
+    /// The same of the store to fall back to.
+    pub fallback_objects: String,
+}
+
+impl Addresses {
+    /// Everything goes through the API at `api`.
+    pub fn new(api: impl Into<String>) -> Self {
+        Self { api: api.into(), ..Self::default() }
+    }
+
+    /// Where the recording can be fetched.
+    fn url(&self, row: &RecordingRow) -> String {
+        let objects = match row.store {
+            StoreRole::Primary => &self.objects,
+            StoreRole::Fallback => &self.fallback_objects,
+        };
+        match row.state == RecordingState::Ready && !objects.is_empty() {
+            true => object_url(objects, &row.key),
+            false => object_url(&format!("{}/media", self.api.trim_end_matches('/')), &row.key),
+        }
+    }
+}
+
+/// The address of an object below `base`: every component of `key` percent-encoded.
+pub fn object_url(base: &str, key: &str) -> String {
+    let mut url = base.trim_end_matches('/').to_owned();
     for component in key.split('/') {
         url.push('/');
         for byte in component.bytes() {

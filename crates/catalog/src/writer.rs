@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
+use crate::Addresses;
 use crate::apply::Work;
 use crate::database::explain;
 use crate::{Applied, CatalogError, Change, Gate};
@@ -53,7 +54,7 @@ pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) path: PathBuf,
     pub(crate) node: Arc<str>,
-    pub(crate) public_base: Arc<str>,
+    pub(crate) addresses: Arc<Addresses>,
     pub(crate) board: Arc<Board>,
     pub(crate) gate: Option<Gate>,
 }
@@ -111,7 +112,7 @@ impl Writer {
         let work = Work {
             connection: &self.connection,
             node: &self.node,
-            public_base: &self.public_base,
+            addresses: &self.addresses,
             deliveries_due: Cell::new(false),
         };
         execute("BEGIN IMMEDIATE", "beginning a transaction")?;

@@ -76,6 +76,12 @@ pub trait DiskFile: Send + Sync {
 
     /// Makes the file's bytes and length durable (`fdatasync`).
     fn sync_data(&self) -> io::Result<()>;
+
+    /// Says that a range that has been read will not be read again soon, so that it need not be kept in
+    /// memory for others to make room. Advice: changes nothing else.
+    fn release(&self, offset: u64, len: u64) {
+        let _ = (offset, len);
+    }
 }
 
 /// Slices that one [`DiskFile::write_at`] takes (`IOV_MAX` on Linux).

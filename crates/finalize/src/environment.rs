@@ -33,6 +33,13 @@ pub(crate) fn random() -> u32 {
 #[error("a blocking call was stopped: {0}")]
 pub struct Stopped(String);
 
+impl Stopped {
+    /// A task was stopped.
+    pub(crate) fn of(error: &tokio::task::JoinError) -> Self {
+        Self(error.to_string())
+    }
+}
+
 /// Runs `call` on the blocking pool.
 pub(crate) async fn blocking<T, E, F>(call: F) -> Result<T, E>
 where
@@ -40,5 +47,5 @@ where
     E: From<Stopped> + Send + 'static,
     F: FnOnce() -> Result<T, E> + Send + 'static,
 {
-    tokio::task::spawn_blocking(call).await.unwrap_or_else(|error| Err(Stopped(error.to_string()).into()))
+    tokio::task::spawn_blocking(call).await.unwrap_or_else(|error| Err(Stopped::of(&error).into()))
 }

@@ -7,6 +7,7 @@ use livetape_disk::DiskError;
 use livetape_record::RecordingId;
 use livetape_store::{Fault, KeyError, StoreError};
 
+use crate::PlanError;
 use crate::environment::Stopped;
 
 /// Why a step on a recording's way to its object did not succeed.
@@ -27,6 +28,9 @@ pub enum FinalizeError {
     /// The recording's files are not what its row says.
     #[error("the recording's files in the spool are damaged: {0}")]
     Damaged(String),
+    /// No object of the store can hold the recording.
+    #[error("the store cannot hold the recording: {0}")]
+    Plan(#[from] PlanError),
     /// The row's key cannot be one.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -67,6 +71,10 @@ pub enum Trouble {
     DiskFull,
     /// The store does not let us.
     Denied,
+    /// The store asks for patience.
+    Throttled,
+    /// The store cannot be reached.
+    Network,
     /// The recording's files are damaged or gone, or its key is taken.
     Damage,
     /// Reading or removing files in the spool failed.
@@ -77,8 +85,17 @@ pub enum Trouble {
 
 impl Trouble {
     /// Every one, in the order of its counters.
-    pub const ALL: [Self; 7] =
-        [Self::Store, Self::Configuration, Self::DiskFull, Self::Denied, Self::Damage, Self::Spool, Self::Catalog];
+    pub const ALL: [Self; 9] = [
+        Self::Store,
+        Self::Configuration,
+        Self::DiskFull,
+        Self::Denied,
+        Self::Throttled,
+        Self::Network,
+        Self::Damage,
+        Self::Spool,
+        Self::Catalog,
+    ];
 
     /// Its name in logs and metrics.
     pub const fn name(self) -> &'static str {
@@ -87,6 +104,8 @@ impl Trouble {
             Self::Configuration => "configuration",
             Self::DiskFull => "disk_full",
             Self::Denied => "denied",
+            Self::Throttled => "throttled",
+            Self::Network => "network",
             Self::Damage => "damage",
             Self::Spool => "spool",
             Self::Catalog => "catalog",
@@ -113,10 +132,18 @@ impl FinalizeError {
                 Fault::Configuration => Trouble::Configuration,
                 Fault::DiskFull => Trouble::DiskFull,
                 Fault::Denied => Trouble::Denied,
+                Fault::Throttled => Trouble::Throttled,
+                Fault::Network => Trouble::Network,
             },
             Self::StoreTimeout(_) => Trouble::Store,
+            Self::Plan(_) => Trouble::Configuration,
             Self::Damaged(_) | Self::Key(_) | Self::NotFinished { .. } => Trouble::Damage,
         }
+    }
+
+    /// Whether a file that was to be read is not there.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::Spool(DiskError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound)
     }
 
     /// What to do about it.
@@ -126,9 +153,10 @@ impl FinalizeError {
             Self::NotFinished { .. } => Verdict::Drop,
             Self::Store(error) if !error.retryable() => Verdict::Fail,
             Self::Damaged(_) | Self::Key(_) => Verdict::Fail,
+            Self::Plan(_) => Verdict::RetrySlowly,
             Self::Store(error) => match error.fault() {
                 Fault::Configuration | Fault::Denied => Verdict::RetrySlowly,
-                Fault::Ours | Fault::Store | Fault::DiskFull => Verdict::Retry,
+                Fault::Ours | Fault::Store | Fault::DiskFull | Fault::Throttled | Fault::Network => Verdict::Retry,
             },
             Self::Catalog(_) | Self::Spool(_) | Self::StoreTimeout(_) | Self::Stopped(_) => Verdict::Retry,
         }

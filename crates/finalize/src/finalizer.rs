@@ -4,7 +4,8 @@
 //!
 //! ```text
 //!  1  row `uploading`
-//!  2  put its files, in stages; the size of every object is held against the file's
+//!  2  put its files, in stages, or what of its object is not there yet, in parts ([`crate::upload`]);
+//!     the size of every object is held against the file's
 //!  3  row `ready` and event `recording.ready`, one transaction
 //!  4  row `evicted`
 //!  5  remove its files from the spool
@@ -24,24 +25,25 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use livetape_catalog::{Catalog, RecordingState};
+use livetape_catalog::{Catalog, RecordingState, StoreRole};
 use livetape_disk::Spool;
 use livetape_media::MediaTime;
 use livetape_record::RecordingId;
-use livetape_store::ObjectStore;
+use livetape_store::{ObjectKey, ObjectStore};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-pub(crate) use self::files::{Outbound, PLAYLIST_MAX_BYTES};
+pub(crate) use self::files::{Outbound, Outgoing, PLAYLIST_MAX_BYTES};
 use self::queue::{Job, Queue, Retry, Task};
 use self::transfer::Transfer;
 use crate::environment::{blocking, random};
 use crate::error::Verdict;
 use crate::schedule::upload_wait;
-use crate::{Counters, FinalizeError, WallClock};
+use crate::upload::{Followers, Permits, Sweeper, Urgency, Way};
+use crate::{Counters, Fallback, FinalizeError, Target, WallClock};
 
 /// Bounds of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,23 +54,39 @@ pub struct FinalizerOptions {
     pub call_timeout_min: Duration,
     /// The rate at which a call must move its files not to be given up, in bytes a second.
     pub rate_min_bytes: u64,
+    /// What is shorter is not kept, so it is not put while it grows.
+    pub min_duration: Duration,
+}
+
+impl FinalizerOptions {
+    /// What a call to the store that moves `bytes` is given.
+    pub(crate) fn limit(&self, bytes: u64) -> Duration {
+        self.call_timeout_min.max(Duration::from_secs(bytes / self.rate_min_bytes.max(1)))
+    }
 }
 
 impl Default for FinalizerOptions {
     fn default() -> Self {
-        Self { transfers: 4, call_timeout_min: Duration::from_secs(60), rate_min_bytes: 256 << 10 }
+        Self {
+            transfers: 4,
+            call_timeout_min: Duration::from_secs(60),
+            rate_min_bytes: 256 << 10,
+            min_duration: Duration::ZERO,
+        }
     }
 }
 
 /// What the work is done with.
 #[derive(Clone)]
-pub struct Parts {
+pub struct Tools {
     /// The index.
     pub catalog: Catalog,
     /// Where recordings grow.
     pub spool: Spool,
     /// Where they go.
     pub store: Arc<dyn ObjectStore>,
+    /// Where they go when the store could not take them for long.
+    pub fallback: Option<Fallback>,
     /// The calendar.
     pub wall: WallClock,
     /// What has been done.
@@ -80,9 +98,12 @@ pub struct Parts {
 pub struct Finalizer(Arc<Shared>);
 
 struct Shared {
-    parts: Parts,
+    tools: Tools,
     options: FinalizerOptions,
     queue: Mutex<Queue>,
+    permits: Permits,
+    /// Recordings that are put while they grow.
+    followers: Followers,
     /// There is more to do.
     more: Notify,
     /// Something was done.
@@ -98,21 +119,44 @@ impl Finalizer {
     /// # Errors
     /// When the catalog cannot be read.
     pub fn new(
-        parts: Parts,
+        tools: Tools,
         options: FinalizerOptions,
         shutdown: CancellationToken,
     ) -> Result<(Self, impl Future<Output = ()> + Send + use<>), FinalizeError> {
-        let mut rows = parts.catalog.recordings_in(&[RecordingState::Finished, RecordingState::Uploading])?;
+        let mut rows = tools.catalog.recordings_in(&[RecordingState::Finished, RecordingState::Uploading])?;
         rows.sort_by_key(|row| (row.ended_at, row.id));
         let mut queue = Queue::new(options.transfers);
         rows.iter().for_each(|row| queue.push(row.id, Task::Upload));
         if !rows.is_empty() {
             info!(recordings = rows.len(), "recordings on their way to the store are taken up again");
         }
+        let (queue, permits, followers) = (Mutex::new(queue), Permits::new(options.transfers), Followers::default());
         let (more, done) = (Notify::new(), Notify::new());
-        let shared = Arc::new(Shared { parts, options, queue: Mutex::new(queue), more, done });
+        let shared = Arc::new(Shared { tools, options, queue, permits, followers, more, done });
         let run = Arc::clone(&shared).run(shutdown);
         Ok((Self(shared), run))
+    }
+
+    /// The row and the directory of this recording are there. What of it will never change is put while it
+    /// grows, where the store takes parts. Needs a runtime.
+    pub fn recording_opened(&self, id: RecordingId, key: &str) {
+        let shared = &self.0;
+        // A key that is none fails the recording at its end.
+        let Some(key) = key.parse().ok().filter(|_| shared.tools.store.parts().is_some()) else { return };
+        let target = Target { role: StoreRole::Primary, store: shared.tools.store.clone() };
+        shared.followers.begin(shared.way(id, key, target, Urgency::Growing));
+    }
+
+    /// More of this recording is on the disk.
+    pub fn recording_grew(&self, id: RecordingId) {
+        self.0.followers.grew(id);
+    }
+
+    /// This recording was too short and is gone: what of it was put is given up.
+    pub fn recording_discarded(&self, id: RecordingId) {
+        if self.0.tools.store.parts().is_some() {
+            self.push(id, Task::Forget);
+        }
     }
 
     /// The row of this recording is `finished`, and nobody writes to its files any more.
@@ -127,6 +171,11 @@ impl Finalizer {
     /// timeline: what the files do not hold of it is lost in this format. `None` when that is not known.
     pub fn recording_broken(&self, id: RecordingId, received: Option<MediaTime>) {
         self.push(id, Task::Complete { received });
+    }
+
+    /// Parts and objects on their way at this moment, in stores that take parts.
+    pub fn in_flight(&self) -> usize {
+        self.0.permits.taken(self.0.options.transfers)
     }
 
     /// Recordings that are not in the store yet.
@@ -170,7 +219,31 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn way(&self, id: RecordingId, key: ObjectKey, target: Target, urgency: Urgency) -> Way {
+        Way {
+            tools: self.tools.clone(),
+            options: self.options,
+            permits: self.permits.clone(),
+            id,
+            key,
+            target,
+            urgency,
+        }
+    }
+
     async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut sweepers = JoinSet::new();
+        for store in
+            std::iter::once(&self.tools.store).chain(self.tools.fallback.as_ref().map(|fallback| &fallback.store))
+        {
+            let sweeper = Sweeper { catalog: self.tools.catalog.clone(), store: store.clone() };
+            sweepers.spawn(sweeper.run(shutdown.clone()));
+        }
+        self.work(shutdown).await;
+        self.followers.abort();
+    }
+
+    async fn work(self: &Arc<Self>, shutdown: CancellationToken) {
         let mut transfers = JoinSet::new();
         let mut jobs: HashMap<tokio::task::Id, Job> = HashMap::new();
         loop {
@@ -178,7 +251,7 @@ impl Shared {
                 let mut queue = self.queue();
                 let Some(job) = queue.take(Instant::now()) else { break queue.next_at() };
                 drop(queue);
-                let handle = transfers.spawn(Arc::clone(&self).attempt(job));
+                let handle = transfers.spawn(Arc::clone(self).attempt(job));
                 jobs.insert(handle.id(), job);
             };
             let next = async {
@@ -221,8 +294,8 @@ impl Shared {
     }
 
     async fn attempt(self: Arc<Self>, job: Job) -> Ended {
-        let transfer = Transfer { parts: &self.parts, options: self.options, id: job.id };
-        let Err(error) = transfer.run(job.task).await else { return Ended::Done };
+        let transfer = Transfer { shared: &self, tools: &self.tools, options: self.options, id: job.id };
+        let Err(error) = transfer.run(job).await else { return Ended::Done };
         let (id, attempt, trouble) = (job.id, job.attempt, error.trouble());
         match error.verdict() {
             Verdict::Retry => self.retry(job, &error, false),
@@ -233,8 +306,8 @@ impl Shared {
             }
             Verdict::Fail => {
                 error!(recording = %id, attempt, trouble = trouble.name(), "the recording cannot be completed: {error}");
-                let parts = self.parts.clone();
-                let failed = blocking(move || transfer::fail(&parts, id, &error.to_string()));
+                let tools = self.tools.clone();
+                let failed = blocking(move || transfer::fail(&tools, id, &error.to_string()));
                 match failed.await {
                     Ok(()) => Ended::Dropped,
                     Err(error) => self.retry(job, &error, false),
@@ -245,7 +318,7 @@ impl Shared {
 
     fn retry(&self, job: Job, error: &FinalizeError, slow: bool) -> Ended {
         let (id, attempt, trouble) = (job.id, job.attempt, error.trouble());
-        self.parts.counters.retried(trouble);
+        self.tools.counters.retried(trouble);
         let wait = upload_wait(attempt, slow, random());
         // Once per episode loudly.
         if attempt == 1 {

@@ -29,7 +29,7 @@ mod whole;
 use std::sync::Arc;
 use std::time::Duration;
 
-use livetape_catalog::{Inspection, Use};
+use livetape_catalog::{Inspection, RecordingRow, StoreRole, Use};
 use livetape_disk::Spool;
 use livetape_record::{RecordingId, SessionId};
 use livetape_store::{Listing, ObjectKey, ObjectStore, StoreError, Stored};
@@ -51,6 +51,8 @@ pub struct Place {
     pub spool: Spool,
     /// The store.
     pub store: Arc<dyn ObjectStore>,
+    /// The store that is fallen back to, if there is one.
+    pub fallback: Option<Arc<dyn ObjectStore>>,
 }
 
 /// How it is looked at.
@@ -94,6 +96,7 @@ pub async fn inspect(
             catalog: &place.catalog,
             spool: &place.spool,
             store: &*place.store,
+            fallback: place.fallback.as_deref(),
             runtime,
             used_by: options.used_by,
             deep: options.deep,
@@ -104,7 +107,7 @@ pub async fn inspect(
         };
         eye.look_at_rows()?;
         eye.look_at_spool()?;
-        eye.look_at_store()?;
+        eye.look_at_stores()?;
         eye.look_at_events()?;
         eye.look_at_sessions()?;
         eye.look_again()?;
@@ -131,6 +134,7 @@ struct Eye<'a> {
     catalog: &'a Inspection,
     spool: &'a Spool,
     store: &'a dyn ObjectStore,
+    fallback: Option<&'a dyn ObjectStore>,
     runtime: Handle,
     used_by: Use,
     deep: bool,
@@ -185,7 +189,12 @@ impl Eye<'_> {
                 },
                 Subject::Object(text) => {
                     let key: ObjectKey = text.parse()?;
-                    let still = self.store_head(&key)?.is_some() && !self.has_row(&key, &mut Default::default())?;
+                    let stores = std::iter::once(self.store).chain(self.fallback);
+                    let mut found = false;
+                    for store in stores {
+                        found |= self.head(store, &key)?.is_some();
+                    }
+                    let still = found && !self.has_row(&key, &mut Default::default())?;
                     before.iter().filter(|_| still).cloned().collect()
                 }
                 Subject::Spooled(_) => Vec::new(),
@@ -197,11 +206,16 @@ impl Eye<'_> {
         Ok(())
     }
 
-    fn store_head(&self, key: &ObjectKey) -> Result<Option<Stored>, StoreError> {
-        self.runtime.block_on(self.store.head(key))
+    /// The store that has, or gets, this recording.
+    fn store_of(&self, row: &RecordingRow) -> &dyn ObjectStore {
+        self.fallback.filter(|_| row.store == StoreRole::Fallback).unwrap_or(self.store)
     }
 
-    fn store_list(&self, prefix: &str, after: Option<&str>) -> Result<Listing, StoreError> {
-        self.runtime.block_on(self.store.list(prefix, after))
+    fn head(&self, store: &dyn ObjectStore, key: &ObjectKey) -> Result<Option<Stored>, StoreError> {
+        self.runtime.block_on(store.head(key))
+    }
+
+    fn list(&self, store: &dyn ObjectStore, prefix: &str, after: Option<&str>) -> Result<Listing, StoreError> {
+        self.runtime.block_on(store.list(prefix, after))
     }
 }

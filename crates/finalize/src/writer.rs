@@ -33,14 +33,21 @@ pub struct Destination {
 }
 
 /// Something that happened while effects were carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// A recording's row and directory are there.
     Opened {
         /// Which.
         id: RecordingId,
+        /// Where it will be in the store.
+        key: Arc<str>,
         /// Why it began: [`livetape_record::StartReason::name`].
         reason: &'static str,
+    },
+    /// More of a recording is on the disk. For [`crate::Finalizer::recording_grew`].
+    Grew {
+        /// Which.
+        id: RecordingId,
     },
     /// A recording will never change again on disk; its row is `finished`. For
     /// [`crate::Finalizer::recording_finished`].
@@ -272,7 +279,7 @@ impl Writer {
             self.tell(Report::Broken { id: opening.id });
         }
         let files = created?;
-        self.tell(Report::Opened { id: opening.id, reason: opening.reason.name() });
+        self.tell(Report::Opened { id: opening.id, key: opening.key.as_str().into(), reason: opening.reason.name() });
         info!(recording = %opening.id, stream = %opening.stream, key = opening.key, reason = opening.reason.name(),
             "recording opened");
         Ok(files)
@@ -286,7 +293,14 @@ impl Writer {
         let ops = std::mem::take(ops);
         let recording = self.open.as_mut()?;
         recording.unsynced = true;
-        let problem = recording.files.as_mut()?.perform(&ops).err()?;
+        let Err(problem) = recording.files.as_mut()?.perform(&ops) else {
+            // A segment is finished, and need not wait for the next sync.
+            if ops.iter().any(|op| matches!(op, Op::Finish { .. })) {
+                let id = recording.id;
+                self.tell(Report::Grew { id });
+            }
+            return None;
+        };
         self.fail(&problem.into(), now)
     }
 
@@ -298,7 +312,10 @@ impl Writer {
         }
         recording.synced = now.mono;
         let Err(problem) = recording.files.as_mut()?.sync_growing() else {
-            recording.unsynced = false;
+            let (id, grew) = (recording.id, std::mem::take(&mut recording.unsynced));
+            if grew {
+                self.tell(Report::Grew { id });
+            }
             return None;
         };
         self.fail(&problem.into(), now)

@@ -28,7 +28,7 @@ mod stamp;
 mod totals;
 mod variant;
 
-pub use playlist::listed;
+pub use playlist::{GROWING, INDEX, listed};
 pub(crate) use salvage::salvage;
 
 use std::time::Duration;

@@ -17,6 +17,7 @@ mod period;
 mod problem;
 mod record;
 mod rtmp;
+mod s3;
 mod secret;
 mod size;
 mod store;
@@ -35,9 +36,10 @@ pub use period::{Period, PeriodError};
 pub use problem::{ConfigError, Place, Problem};
 pub use record::{FormatName, NameSetting, RecordSettings, SegmentKind};
 pub use rtmp::{OnConflict, RtmpSettings};
+pub use s3::{ChecksumSetting, EncryptionSetting, PathStyleSetting, S3Settings};
 pub use secret::Secret;
 pub use size::{ByteSize, ByteSizeError};
-pub use store::{StoreKind, StoreSettings};
+pub use store::{FallbackKind, FallbackSettings, StoreKind, StoreSettings};
 pub use webhook::{EVENT_TYPES, Webhook};
 
 /// Every setting.
@@ -54,6 +56,12 @@ pub struct Config {
     pub record: RecordSettings,
     /// The store.
     pub store: StoreSettings,
+    /// The store's bucket, when it is one.
+    pub s3: S3Settings,
+    /// The store for what the first one could not take.
+    pub fallback: FallbackSettings,
+    /// That store's bucket, when it is one.
+    pub fallback_s3: S3Settings,
     /// Who is told of events.
     pub webhooks: Vec<Webhook>,
     /// The log.
@@ -134,6 +142,14 @@ impl Config {
     pub fn store_path(&self) -> PathBuf {
         if self.store.path.as_os_str().is_empty() { self.node.data.join("media") } else { self.store.path.clone() }
     }
+
+    /// Where a directory to fall back to keeps objects.
+    pub fn fallback_path(&self) -> PathBuf {
+        match self.fallback.path.as_os_str().is_empty() {
+            true => self.node.data.join("fallback"),
+            false => self.fallback.path.clone(),
+        }
+    }
 }
 
 fn read_secret_files(config: &mut Config, problems: &mut Vec<Finding>) {
@@ -150,14 +166,23 @@ fn read_secret_files(config: &mut Config, problems: &mut Vec<Finding>) {
         }
     }
     for (index, webhook) in config.webhooks.iter_mut().enumerate() {
-        let setting = format!("webhooks.{index}.secret_file");
-        if let Some(text) = read_secret_file(&webhook.secret_file, &setting, problems) {
-            if webhook.secret.is_empty() {
-                webhook.secret = Secret::new(&text);
-            } else {
-                problems.push((setting, "set either secret or secret_file, not both".to_owned()));
-            }
-        }
+        let section = format!("webhooks.{index}");
+        fill_secret(&mut webhook.secret, &webhook.secret_file, &section, "secret", problems);
+    }
+    for (section, s3) in [("s3", &mut config.s3), ("fallback_s3", &mut config.fallback_s3)] {
+        let key = "secret_access_key";
+        fill_secret(&mut s3.secret_access_key, &s3.secret_access_key_file, section, key, problems);
+    }
+}
+
+/// Fills the secret `section.key` from its file, when one is set.
+fn fill_secret(secret: &mut Secret, file: &Path, section: &str, key: &str, problems: &mut Vec<Finding>) {
+    let setting = format!("{section}.{key}_file");
+    let Some(text) = read_secret_file(file, &setting, problems) else { return };
+    if secret.is_empty() {
+        *secret = Secret::new(&text);
+    } else {
+        problems.push((setting, format!("set either {key} or {key}_file, not both")));
     }
 }
 

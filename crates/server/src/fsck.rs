@@ -16,11 +16,11 @@ use livetape_catalog::{Inspection, Rebuilt, Use};
 use livetape_disk::{DiskError, LockGuard, RealDisk, Spool};
 use livetape_finalize::{Finding, InspectOptions, Inspected, Place, inspect};
 use livetape_record::RecordingId;
-use livetape_store::{DirectoryStore, ObjectStore};
 use serde_json::json;
 
-use crate::config::{Config, LogFormat, StoreKind};
+use crate::config::{Config, LogFormat};
 use crate::log::one_line;
+use crate::stores::{Missing, Stores};
 use rebuild::Done;
 
 /// How long what looks wrong beside a recorder at work may take to come right.
@@ -49,7 +49,7 @@ pub async fn run(config: &Config, wish: Wish) -> Result<bool, anyhow::Error> {
         let done = tokio::task::spawn_blocking(move || rebuild::rebuild(&owned, &path)).await??;
         tell_rebuilt(&done, wish).context("printing")?;
     }
-    let place = open(config, used_by, wish)?;
+    let place = open(config, used_by, wish).await?;
     let options = InspectOptions { used_by, deep: wish.deep, moment: MOMENT };
     let mut unsaid: io::Result<()> = Ok(());
     let (sender, mut found) = tokio::sync::mpsc::channel::<Finding>(64);
@@ -84,7 +84,7 @@ fn take(config: &Config, wish: Wish) -> Result<(Use, Option<LockGuard>), anyhow:
 }
 
 /// Opens what is there, changing nothing.
-fn open(config: &Config, used_by: Use, wish: Wish) -> Result<Place, anyhow::Error> {
+async fn open(config: &Config, used_by: Use, wish: Wish) -> Result<Place, anyhow::Error> {
     let data = &config.node.data;
     let (catalog_path, disk) = (catalog_path(data), Arc::new(RealDisk));
     if !catalog_path.exists() {
@@ -97,14 +97,9 @@ fn open(config: &Config, used_by: Use, wish: Wish) -> Result<Place, anyhow::Erro
     }
     let catalog = Inspection::open(&catalog_path, used_by)?;
     catalog.check(wish.deep)?;
-    let store: Arc<dyn ObjectStore> = match config.store.kind {
-        StoreKind::Directory => {
-            let path = config.store_path();
-            let root = path.canonicalize().with_context(|| format!("opening the store {}", path.display()))?;
-            Arc::new(DirectoryStore::existing(disk.clone(), &root)?)
-        }
-    };
-    Ok(Place { catalog, spool: Spool::as_is(disk, data), store })
+    let Stores { primary, fallback } = Stores::open(config, Missing::Refused).await?;
+    let fallback = fallback.map(|fallback| fallback.store);
+    Ok(Place { catalog, spool: Spool::as_is(disk, data), store: primary, fallback })
 }
 
 /// Where the catalog is.

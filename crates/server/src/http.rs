@@ -31,13 +31,13 @@ use axum::routing::get;
 use livetape_catalog::{Catalog, CatalogError};
 use livetape_disk::Spool;
 use livetape_finalize::Counters;
-use livetape_store::ObjectStore;
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::live::Live;
+use crate::stores::Stores;
 use auth::Tokens;
 
 pub use openapi::openapi_json;
@@ -51,7 +51,9 @@ pub struct Api {
     /// The index.
     pub catalog: Catalog,
     /// Where finished recordings are.
-    pub store: Arc<dyn ObjectStore>,
+    pub stores: Stores,
+    /// How long an address of an object is good for.
+    pub url_lifetime: UrlLifetime,
     /// Where recordings grow.
     pub spool: Spool,
     /// What is live.
@@ -64,6 +66,15 @@ pub struct Api {
     pub draining: CancellationToken,
     /// Free space below which no recording begins.
     pub min_free_bytes: u64,
+}
+
+/// How long signed addresses of objects are good for, of each store.
+#[derive(Clone, Copy, Debug)]
+pub struct UrlLifetime {
+    /// Of the first one.
+    pub primary: Duration,
+    /// Of the one to fall back to.
+    pub fallback: Duration,
 }
 
 /// Who may ask, and how long it may take.

@@ -17,3 +17,4 @@ pub mod metrics;
 pub mod receive;
 pub mod serve;
 pub mod signals;
+pub mod stores;

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use livetape_finalize::{
-    Announcer, Counters, Destination, Finalizer, FinalizerOptions, Parts, Refusal, Report, recover, system_clock,
+    Announcer, Counters, Destination, Finalizer, FinalizerOptions, Refusal, Report, Tools, recover, system_clock,
 };
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -31,7 +31,7 @@ use tracing::{info, warn};
 use crate::config::{Config, LogFormat};
 use crate::demo::{self, Demo};
 use crate::descriptors;
-use crate::http::{self, Access, Api, EventTail};
+use crate::http::{self, Access, Api, EventTail, UrlLifetime};
 use crate::ingest::{self, Context};
 use crate::live::Live;
 use crate::metrics;
@@ -124,17 +124,19 @@ impl Service {
         let mut tasks = Tasks::default();
 
         let stop_finalize = CancellationToken::new();
-        let parts = Parts {
+        let tools = Tools {
             catalog: opened.catalog.clone(),
             spool: opened.spool.clone(),
-            store: opened.store.clone(),
+            store: opened.stores.primary.clone(),
+            fallback: opened.stores.fallback.clone(),
             wall: wall.clone(),
             counters: counters.clone(),
         };
         let transfers = usize::try_from(config.store.max_uploads).unwrap_or(usize::MAX);
-        let options = FinalizerOptions { transfers, ..FinalizerOptions::default() };
+        let min_duration = config.record.min_duration.duration();
+        let options = FinalizerOptions { transfers, min_duration, ..FinalizerOptions::default() };
         let stop = stop_finalize.clone();
-        let (finalizer, work) = blocking(move || Ok(Finalizer::new(parts, options, stop)?)).await?;
+        let (finalizer, work) = blocking(move || Ok(Finalizer::new(tools, options, stop)?)).await?;
         tasks.spawn("finalizer", work);
         let left = recovered.left.iter().map(|(id, received)| (id.session, *received)).collect();
         recovered.left.into_iter().for_each(|(id, received)| finalizer.recording_broken(id, received));
@@ -156,7 +158,11 @@ impl Service {
         let context = context(&config, &opened, &live, &finalizer, draining.clone());
         let api = Api {
             catalog: opened.catalog.clone(),
-            store: opened.store.clone(),
+            stores: opened.stores.clone(),
+            url_lifetime: UrlLifetime {
+                primary: config.s3.url_lifetime.duration(),
+                fallback: config.fallback_s3.url_lifetime.duration(),
+            },
             spool: opened.spool.clone(),
             live: live.clone(),
             tail,
@@ -278,14 +284,21 @@ fn context(
 /// Passes on what a writer says.
 fn told(finalizer: &Finalizer, live: &Live, report: Report) {
     match report {
-        Report::Opened { id, reason } => metrics::recording_opened(id.format, reason),
+        Report::Opened { id, key, reason } => {
+            metrics::recording_opened(id.format, reason);
+            finalizer.recording_opened(id, &key);
+        }
+        Report::Grew { id } => finalizer.recording_grew(id),
         Report::Finished { id, reason, index_at_end, repaired_frames } => {
             metrics::recording_finished(id.format, reason, index_at_end);
             metrics::frames_repaired("container_time", repaired_frames);
             finalizer.recording_finished(id);
         }
         Report::Broken { id } => finalizer.recording_broken(id, live.received_of(&id.session)),
-        Report::Discarded { id } => metrics::recording_discarded(id.format),
+        Report::Discarded { id } => {
+            metrics::recording_discarded(id.format);
+            finalizer.recording_discarded(id);
+        }
         Report::Refused { why: Refusal::DiskLow, .. } => metrics::recording_refused("disk_low"),
         Report::Refused { why: Refusal::DiskTrouble, .. } => metrics::recording_refused("disk_trouble"),
         Report::Warned { kind } => metrics::warned(kind),

@@ -22,6 +22,34 @@ pub enum Effect {
         /// What.
         data: Bytes,
     },
+    /// An upload has begun in the store.
+    Begun {
+        /// The store's name for it.
+        id: String,
+        /// Of which object.
+        key: String,
+    },
+    /// A part is in the store.
+    PartPut {
+        /// Of which upload.
+        id: String,
+        /// Its place.
+        number: u32,
+        /// What it holds.
+        data: Bytes,
+    },
+    /// An upload has become an object.
+    Completed {
+        /// Which.
+        id: String,
+        /// The object.
+        data: Bytes,
+    },
+    /// An upload was given up.
+    Aborted {
+        /// Which.
+        id: String,
+    },
     /// A receiver has an event.
     Delivered(Delivery),
     /// No effect: a frame is about to be handed to the session.

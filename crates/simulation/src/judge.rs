@@ -92,7 +92,7 @@ pub fn objects<'a>(volume: &'a Volume, simulated: &'a BTreeMap<String, Bytes>) -
 
 /// What the store of a life holds at its end.
 pub fn objects_of(life: &Life) -> Objects<'_> {
-    objects(&life.volume, &life.objects)
+    objects(&life.volume, &life.store.objects)
 }
 
 /// The objects of one recording.

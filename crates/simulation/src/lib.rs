@@ -45,5 +45,5 @@ pub use publisher::Script;
 pub use random::Random;
 pub use receiver::{ReceiverAct, SimReceiver};
 pub use schedule::{Crashes, Harness, Tally};
-pub use store::{SimStore, StoreAct};
+pub use store::{SimStore, SimUpload, StoreAct, StoreImage};
 pub use world::{Beginning, Life, Plan, live};

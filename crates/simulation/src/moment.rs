@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::disk::{Cut, DiskEffect, Volume};
 use crate::journal::{Delivery, Effect};
 use crate::publisher::Script;
+use crate::store::StoreImage;
 use crate::world::{Beginning, Life};
 
 /// When a world starts again after a crash, since the first world began.
@@ -23,7 +22,7 @@ pub struct Moment {
     /// The number of the catalog's last commit.
     pub commit: usize,
     /// What the simulated store holds.
-    pub objects: BTreeMap<String, Bytes>,
+    pub store: StoreImage,
     /// How many deliveries have been made.
     pub delivered: usize,
     /// The timestamp of the last frame pushed of each stream, in milliseconds.
@@ -39,7 +38,7 @@ impl Moment {
             at: 0,
             volume: life.beginning.volume.clone(),
             commit: 0,
-            objects: life.beginning.objects.clone(),
+            store: life.beginning.store.clone(),
             delivered: 0,
             pushed: BTreeMap::new(),
             next: None,
@@ -54,7 +53,11 @@ impl Moment {
             match entry {
                 Effect::Disk(effect) => now.volume.apply(effect),
                 Effect::Commit(number) => now.commit = *number,
-                Effect::Put { key, data } => drop(now.objects.insert(key.clone(), data.clone())),
+                Effect::Put { .. }
+                | Effect::Begun { .. }
+                | Effect::PartPut { .. }
+                | Effect::Completed { .. }
+                | Effect::Aborted { .. } => now.store.apply(entry),
                 Effect::Delivered(_) => now.delivered += 1,
                 Effect::Pushed(marker) => {
                     let last = now.pushed.entry(marker.stream).or_default();
@@ -81,7 +84,7 @@ impl Moment {
         Some(Beginning {
             volume: cut.of(&self.volume, self.next.as_ref())?,
             catalog: Some(life.images[self.commit].clone()),
-            objects: self.objects.clone(),
+            store: self.store.clone(),
             elapsed: life.beginning.elapsed + RESTART,
         })
     }

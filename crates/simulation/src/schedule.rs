@@ -12,6 +12,7 @@ use livetape_catalog::RecordingState;
 use livetape_record::RecordingId;
 
 use crate::disk::Cut;
+use crate::journal::Effect;
 use crate::judge::{self, History, Reference, objects_of};
 use crate::known::Known;
 use crate::moment::{Moment, deliveries};
@@ -141,6 +142,17 @@ impl Harness {
     /// The life that is cut.
     pub fn life(&self) -> &Life {
         &self.life
+    }
+
+    /// How many objects were begun while their recordings grew: their first parts were put twice.
+    pub fn begun_early(&self) -> usize {
+        let mut first_parts: BTreeMap<&str, usize> = BTreeMap::new();
+        for entry in &self.life.entries {
+            if let Effect::PartPut { id, number: 1, .. } = entry {
+                *first_parts.entry(id).or_default() += 1;
+            }
+        }
+        first_parts.values().filter(|puts| **puts > 1).count()
     }
 
     /// Tries crashes, on as many threads as there are processors.
@@ -301,6 +313,6 @@ fn print(beginning: &Beginning) -> u64 {
     let mut hasher = DefaultHasher::new();
     beginning.volume.fingerprint(&mut hasher);
     beginning.catalog.hash(&mut hasher);
-    beginning.objects.hash(&mut hasher);
+    beginning.store.hash(&mut hasher);
     hasher.finish()
 }

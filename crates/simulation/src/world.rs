@@ -1,19 +1,17 @@
 //! One life of the program in a simulated world: from its start over what is on the disk, in the
 //! catalog and in the store, to its end, with publishers or without.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use livetape_catalog::{Catalog, EventRow, Options, RecordingRow, RecordingState};
+use livetape_catalog::{Addresses, Catalog, EventRow, Options, RecordingRow, RecordingState};
 use livetape_disk::{Disk, Spool, lock};
 use livetape_finalize::sink::EventSink;
 use livetape_finalize::{
-    Announcer, Counters, Destination, Endpoint, Finalizer, FinalizerOptions, Parts, Recovered, Report, recover_with,
+    Announcer, Counters, Destination, Endpoint, Finalizer, FinalizerOptions, Recovered, Report, Tools, recover_with,
 };
-use livetape_store::{DirectoryStore, ObjectStore};
+use livetape_store::{DirectoryStore, ObjectStore, PartRules};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{CatalogImage, CatalogTape};
@@ -23,7 +21,7 @@ use crate::ingest::{Connection, Received};
 use crate::journal::{Effect, Journal};
 use crate::publisher::{Act, Script};
 use crate::receiver::{ReceiverAct, SimReceiver};
-use crate::store::{SimStore, StoreAct};
+use crate::store::{SimStore, StoreAct, StoreImage};
 
 /// The data directory.
 pub const DATA: &str = "/data";
@@ -45,8 +43,8 @@ pub struct Beginning {
     pub volume: Volume,
     /// The catalog, if there is one.
     pub catalog: Option<CatalogImage>,
-    /// The objects in the simulated store.
-    pub objects: BTreeMap<String, Bytes>,
+    /// What the simulated store holds.
+    pub store: StoreImage,
     /// Time since the first world began.
     pub elapsed: Duration,
 }
@@ -61,7 +59,7 @@ impl Beginning {
         drop(file);
         volume.clone_from(&alien.volume());
         volume.settle();
-        Self { volume, catalog: None, objects: BTreeMap::new(), elapsed: Duration::ZERO }
+        Self { volume, catalog: None, store: StoreImage::default(), elapsed: Duration::ZERO }
     }
 }
 
@@ -84,6 +82,8 @@ pub struct Plan {
     pub workers: usize,
     /// The script of a store in memory; without, the store is a directory on the simulated disk.
     pub store: Option<Vec<StoreAct>>,
+    /// How the store in memory takes objects in parts, if it does.
+    pub parts: Option<PartRules>,
     /// The scripts of the receivers.
     pub receivers: [Vec<ReceiverAct>; 2],
     /// What the disk does wrong, from when publishers may come.
@@ -113,7 +113,7 @@ pub struct Life {
     /// The disk at the end.
     pub volume: Volume,
     /// What the simulated store held at the end.
-    pub objects: BTreeMap<String, Bytes>,
+    pub store: StoreImage,
     /// All recordings.
     pub rows: Vec<RecordingRow>,
     /// All events.
@@ -165,17 +165,16 @@ impl World {
         let seam: Arc<dyn Disk> = wrapped(&plan.wrap_disk, Arc::new(disk.clone()), &disk, &journal);
         let tape = CatalogTape::new(&path, plan.keeps);
         let options = Options {
-            public_base: "http://tape.example".into(),
+            addresses: Addresses::new("http://tape.example"),
             endpoints: ENDPOINTS.map(str::to_owned).to_vec(),
             gate: Some(tape.gate(&journal)),
         };
         let catalog = Catalog::open(&path, options).unwrap();
         let held = lock(&*seam, Path::new(DATA)).unwrap();
         let spool = Spool::open(seam.clone(), Path::new(DATA)).unwrap();
-        let sim_store = plan
-            .store
-            .clone()
-            .map(|script| SimStore::new(beginning.objects.clone(), Arc::new(disk.clone()), journal.clone(), script));
+        let sim_store = plan.store.clone().map(|script| {
+            SimStore::new(beginning.store.clone(), Arc::new(disk.clone()), journal.clone(), script, plan.parts)
+        });
         let store: Arc<dyn ObjectStore> = match &sim_store {
             Some(store) => Arc::new(store.clone()),
             None => Arc::new(DirectoryStore::open(seam, Path::new(MEDIA)).unwrap()),
@@ -194,7 +193,7 @@ impl World {
             entries: journal.entries(),
             images: tape.finish(),
             volume: disk.volume(),
-            objects: sim_store.map(|store| store.objects()).unwrap_or_default(),
+            store: sim_store.map(|store| store.image()).unwrap_or_default(),
             rows,
             events,
             open_sessions,
@@ -210,15 +209,16 @@ impl World {
         let shutdown = CancellationToken::new();
         let (wall, counters) = (self.clock.wall(), Arc::new(Counters::default()));
         let recovered = recover_with(&self.catalog, &self.spool, &wall, self.plan.workers.max(1)).await.unwrap();
-        let parts = Parts {
+        let tools = Tools {
             catalog: self.catalog.clone(),
             spool: self.spool.clone(),
             store,
+            fallback: None,
             wall: wall.clone(),
             counters: counters.clone(),
         };
         let options = FinalizerOptions { transfers: 2, ..FinalizerOptions::default() };
-        let (finalizer, run) = Finalizer::new(parts, options, shutdown.clone()).unwrap();
+        let (finalizer, run) = Finalizer::new(tools, options, shutdown.clone()).unwrap();
         let transfers = tokio::spawn(run);
         recovered.left.iter().for_each(|(id, received)| finalizer.recording_broken(*id, *received));
         let endpoint = |(id, script): (&str, &Vec<ReceiverAct>)| {
@@ -238,8 +238,8 @@ impl World {
             self.publish(&finalizer).await;
         }
         let undone = self.drain(&finalizer, &announcer).await;
-        // What somebody in front of a seam has put off.
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        // What somebody in front of a seam has put off; and uploads that nobody needs are looked for twice.
+        tokio::time::sleep(Duration::from_secs(if self.plan.parts.is_some() { 8_000 } else { 1 })).await;
         shutdown.cancel();
         transfers.await.unwrap();
         lanes.await.unwrap();
@@ -277,9 +277,12 @@ impl World {
             let catalog = self.catalog.clone();
             move |report: Report| {
                 if let Some(on_report) = &on_report {
-                    on_report(report, &catalog, &journal);
+                    on_report(report.clone(), &catalog, &journal);
                 }
                 match report {
+                    Report::Opened { id, ref key, .. } => finalizer.recording_opened(id, key),
+                    Report::Grew { id } => finalizer.recording_grew(id),
+                    Report::Discarded { id } => finalizer.recording_discarded(id),
                     Report::Finished { id, .. } => finalizer.recording_finished(id),
                     Report::Broken { id } => finalizer.recording_broken(id, known.of(id.session)),
                     _ => {}

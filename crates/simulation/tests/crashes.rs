@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use livetape_simulation::{Crashes, Cut, Harness, Plan, ReceiverAct, StoreAct};
+use livetape_store::PartRules;
 
 /// Power cuts, of which each moment gets one, and the next moment the next.
 fn power_cut(moment: usize) -> Cut {
@@ -35,6 +36,12 @@ fn every_cut(moment: usize) -> Vec<Cut> {
 
 fn never(_: usize) -> Vec<Cut> {
     Vec::new()
+}
+
+/// A store in memory that takes objects in small parts, so that every recording has several.
+fn in_parts() -> Plan {
+    let rules = PartRules { part_bytes: 300, equal: false, parts_max: 10_000 };
+    Plan { store: Some(Vec::new()), parts: Some(rules), ..Plan::default() }
 }
 
 /// A store in memory that fails in every way, and two receivers, one of them bad.
@@ -118,6 +125,40 @@ fn stores_and_receivers_that_fail_change_nothing_of_it() {
     let tally = harness.run(&Crashes { cuts: &cuts, again_every: 0, again: &never, until_failure: false });
     tally.assert_clean();
     assert!(tally.schedules > 100, "{tally}");
+}
+
+#[test]
+fn recordings_that_are_put_while_they_grow_are_whole_after_any_crash_and_no_upload_is_left() {
+    let harness = Harness::new(&in_parts(), &in_parts()).unwrap();
+    let early = harness.begun_early();
+    assert!(early > 3, "{early} objects were begun while their recordings grew");
+    let cuts = |moment: usize| match moment % 19 {
+        0 | 7 => vec![Cut::Kill],
+        13 => vec![power_cut(moment / 19)],
+        _ => Vec::new(),
+    };
+    let tally = harness.run(&Crashes { cuts: &cuts, again_every: 50, again: &cuts, until_failure: false });
+    tally.assert_clean();
+    assert!(tally.schedules > 250, "{tally}");
+}
+
+#[test]
+fn a_store_that_fails_in_the_middle_of_uploads_changes_nothing_of_it() {
+    let plan = Plan { parts: in_parts().parts, ..troubled() };
+    let harness = Harness::new(&plan, &plan).unwrap();
+    let cuts = |moment: usize| if moment % 23 == 4 { vec![Cut::Kill, Cut::PowerAllLost] } else { Vec::new() };
+    let tally = harness.run(&Crashes { cuts: &cuts, again_every: 0, again: &never, until_failure: false });
+    tally.assert_clean();
+    assert!(tally.schedules > 80, "{tally}");
+}
+
+#[test]
+#[ignore = "minutes: every image of every effect; run by `cargo xtask soak world`"]
+fn exhaustive_crashes_of_uploads_in_parts() {
+    for plan in [in_parts(), Plan { parts: in_parts().parts, workers: 8, ..troubled() }] {
+        let harness = Harness::new(&plan, &plan).unwrap();
+        harness.run(&Crashes { cuts: &every_cut, again_every: 0, again: &never, until_failure: false }).assert_clean();
+    }
 }
 
 #[test]

@@ -18,11 +18,16 @@ pub enum Fault {
     DiskFull,
     /// The store knows us but does not let us.
     Denied,
+    /// The store asks for patience: too many requests.
+    Throttled,
+    /// The store cannot be reached, or the connection broke.
+    Network,
 }
 
 impl Fault {
     /// Every one, for metrics.
-    pub const ALL: [Self; 5] = [Self::Ours, Self::Store, Self::Configuration, Self::DiskFull, Self::Denied];
+    pub const ALL: [Self; 7] =
+        [Self::Ours, Self::Store, Self::Configuration, Self::DiskFull, Self::Denied, Self::Throttled, Self::Network];
 
     /// Its name in logs and metrics.
     pub const fn name(self) -> &'static str {
@@ -32,6 +37,8 @@ impl Fault {
             Self::Configuration => "configuration",
             Self::DiskFull => "disk_full",
             Self::Denied => "denied",
+            Self::Throttled => "throttled",
+            Self::Network => "network",
         }
     }
 }
@@ -100,6 +107,36 @@ pub enum StoreError {
         /// As the system says it.
         source: io::Error,
     },
+    /// The store asks for fewer requests.
+    #[error("the store asks to slow down ({doing}): {source}")]
+    Throttled {
+        /// What was being done, to what.
+        doing: String,
+        /// As the store says it.
+        source: io::Error,
+    },
+    /// The store cannot be reached, or the connection broke.
+    #[error("the store cannot be reached ({doing}): {source}")]
+    Network {
+        /// What was being done, to what.
+        doing: String,
+        /// As the system says it.
+        source: io::Error,
+    },
+    /// What arrived in the store is not what was sent.
+    #[error("'{key}' has other contents in the store than were sent: {detail}")]
+    ContentsDiffer {
+        /// Which key.
+        key: ObjectKey,
+        /// What was compared.
+        detail: String,
+    },
+    /// The store does not know the upload (any more).
+    #[error("the upload of '{key}' is not known to the store any more; it is begun anew")]
+    UploadGone {
+        /// Which key.
+        key: ObjectKey,
+    },
 }
 
 impl StoreError {
@@ -107,7 +144,12 @@ impl StoreError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Source { .. } | Self::Taken { .. } => Fault::Ours,
-            Self::SizeDiffers { .. } | Self::Unavailable { .. } => Fault::Store,
+            Self::SizeDiffers { .. }
+            | Self::ContentsDiffer { .. }
+            | Self::UploadGone { .. }
+            | Self::Unavailable { .. } => Fault::Store,
+            Self::Throttled { .. } => Fault::Throttled,
+            Self::Network { .. } => Fault::Network,
             Self::Full { .. } => Fault::DiskFull,
             Self::Denied { .. } => Fault::Denied,
             Self::Configuration { .. } => Fault::Configuration,
@@ -123,9 +165,13 @@ impl StoreError {
                 !matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput)
             }
             Self::SizeDiffers { .. }
+            | Self::ContentsDiffer { .. }
+            | Self::UploadGone { .. }
             | Self::Full { .. }
             | Self::Denied { .. }
             | Self::Configuration { .. }
+            | Self::Throttled { .. }
+            | Self::Network { .. }
             | Self::Unavailable { .. } => true,
         }
     }

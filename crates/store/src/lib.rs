@@ -12,9 +12,11 @@ mod directory;
 mod error;
 mod key;
 mod object_store;
+mod part_store;
 
 pub use content_type::ContentType;
 pub use directory::DirectoryStore;
 pub use error::{Fault, StoreError};
 pub use key::{KeyError, ObjectKey};
 pub use object_store::{Listed, Listing, ObjectStore, Pending, PutFile, Stored};
+pub use part_store::{Part, PartRules, PartStore, UPLOAD_ID_MAX_BYTES, Upload, Uploads};

@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{ContentType, ObjectKey, StoreError};
+use crate::{ContentType, ObjectKey, PartStore, StoreError};
 
 /// A call under way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -92,4 +93,38 @@ pub trait ObjectStore: Send + Sync {
     /// The file that is the object, for serving ranges of it, where objects are files; `None` when
     /// there is no such object or objects are not files. Looks at the disk (a few metadata reads).
     fn local_path(&self, key: &ObjectKey) -> Option<PathBuf>;
+
+    /// The contents of an object of at most `max_bytes`; an error when it is larger, `None` when there is none.
+    /// For small objects: they are in memory.
+    fn read<'a>(&'a self, key: &'a ObjectKey, max_bytes: u64) -> Pending<'a, Option<Bytes>> {
+        let path = self.local_path(key);
+        Box::pin(async move {
+            let Some(path) = path else { return Ok(None) };
+            let failed = |source| StoreError::from_io(|| format!("reading {}", path.display()), source);
+            match tokio::fs::metadata(&path).await {
+                Ok(found) if found.len() > max_bytes => return Err(failed(std::io::ErrorKind::FileTooLarge.into())),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(failed(error)),
+                Ok(_) => {}
+            }
+            match tokio::fs::read(&path).await {
+                Ok(data) => Ok(Some(data.into())),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(failed(error)),
+            }
+        })
+    }
+
+    /// The store as one that takes objects in parts, if it does. Its objects are then put from memory
+    /// ([`ObjectStore::put_bytes`], up to the size of a part) and in parts, not as files.
+    fn parts(&self) -> Option<&dyn PartStore> {
+        None
+    }
+
+    /// An address at which anybody can fetch the object for as long as `expires`, where the store
+    /// gives such addresses. It is a secret until then.
+    fn presigned<'a>(&'a self, key: &'a ObjectKey, expires: Duration) -> Pending<'a, Option<String>> {
+        let _ = (key, expires);
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }

@@ -9,7 +9,9 @@ use rusqlite::{OptionalExtension, params};
 use super::outbox::recording_event_id;
 use super::{MAX_TEXT_BYTES, Work};
 use crate::columns::{self, bounded, signed};
-use crate::{Applied, CatalogError, Facts, NewRecording, RecordingRow, RecordingState, RecordingView, VideoFacts};
+use crate::{
+    Applied, CatalogError, Facts, NewRecording, RecordingRow, RecordingState, RecordingView, StoreRole, VideoFacts,
+};
 
 impl Work<'_> {
     pub(super) fn recording_opened(&self, new: &NewRecording) -> Result<Applied, CatalogError> {
@@ -169,26 +171,50 @@ impl Work<'_> {
         Ok(Applied::Done)
     }
 
+    pub(super) fn upload_noted(&self, id: &RecordingId, upload: Option<&str>) -> Result<Applied, CatalogError> {
+        let row = self.known(id)?;
+        match row.state {
+            RecordingState::Recording | RecordingState::Finished | RecordingState::Uploading => {}
+            from => return Err(CatalogError::Transition { id: *id, from, change: "noting its upload" }),
+        }
+        if row.upload.as_deref() == upload {
+            return Ok(Applied::Already);
+        }
+        self.connection
+            .prepare_cached("UPDATE recordings SET upload = ?2 WHERE id = ?1")
+            .and_then(|mut update| update.execute(params![id.to_string(), upload]))
+            .map_err(CatalogError::sqlite("noting an upload"))?;
+        Ok(Applied::Done)
+    }
+
     pub(super) fn recording_ready(
         &self,
         id: &RecordingId,
         at: WallTime,
         size_bytes: u64,
+        store: StoreRole,
     ) -> Result<Applied, CatalogError> {
         let row = self.known(id)?;
         match row.state {
             RecordingState::Finished | RecordingState::Uploading => {}
-            RecordingState::Ready if row.size_bytes == Some(size_bytes) => return Ok(Applied::Already),
+            RecordingState::Ready if (row.size_bytes, row.store) == (Some(size_bytes), store) => {
+                return Ok(Applied::Already);
+            }
             RecordingState::Ready => {
                 let before = row.size_bytes.unwrap_or(0);
-                return Err(conflict(id, format!("it was ready with {before} bytes, now {size_bytes}")));
+                let detail = format!("it was ready with {before} bytes in the {} store, now {size_bytes}", row.store);
+                return Err(conflict(id, detail));
             }
             from => return Err(CatalogError::Transition { id: *id, from, change: "making it ready" }),
         }
         let size_bytes = signed("a recording's size in bytes", size_bytes)?;
+        let store = (store == StoreRole::Fallback).then_some(store.name());
         self.connection
-            .prepare_cached("UPDATE recordings SET state = 'ready', ready_ms = ?2, size_bytes = ?3 WHERE id = ?1")
-            .and_then(|mut update| update.execute(params![id.to_string(), at.as_unix_millis(), size_bytes]))
+            .prepare_cached(
+                "UPDATE recordings SET state = 'ready', ready_ms = ?2, size_bytes = ?3, store = ?4, upload = NULL \
+                 WHERE id = ?1",
+            )
+            .and_then(|mut update| update.execute(params![id.to_string(), at.as_unix_millis(), size_bytes, store]))
             .map_err(CatalogError::sqlite("making a recording ready"))?;
         self.recording_event(id, "ready", at)
     }
@@ -239,7 +265,7 @@ impl Work<'_> {
     pub(crate) fn recording_event(&self, id: &RecordingId, verb: &str, at: WallTime) -> Result<Applied, CatalogError> {
         let row = self.known(id)?;
         let subject = format!("{}/{}", row.app, row.stream);
-        let view = RecordingView::new(row, self.public_base);
+        let view = RecordingView::new(row, self.addresses);
         self.emit(&recording_event_id(id, verb), &format!("recording.{verb}"), &subject, at, view)?;
         Ok(Applied::Done)
     }

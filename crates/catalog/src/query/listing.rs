@@ -42,7 +42,7 @@ impl Catalog {
             let last = Cursor { started_ms: row.started_at.as_unix_millis(), id: row.id.to_string() };
             last.encode(filter)
         });
-        let items = rows.into_iter().map(|row| RecordingView::new(row, self.public_base())).collect();
+        let items = rows.into_iter().map(|row| RecordingView::new(row, self.addresses())).collect();
         Ok(Page { items, next_cursor })
     }
 }

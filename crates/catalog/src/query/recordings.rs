@@ -9,7 +9,7 @@ use crate::{Catalog, CatalogError, RecordingRow, RecordingState, RecordingView, 
 impl Catalog {
     /// The recording with this id, as the API shows it.
     pub fn recording(&self, id: &RecordingId) -> Result<Option<RecordingView>, CatalogError> {
-        Ok(self.recording_row(id)?.map(|row| RecordingView::new(row, self.public_base())))
+        Ok(self.recording_row(id)?.map(|row| RecordingView::new(row, self.addresses())))
     }
 
     /// The recording with this id.

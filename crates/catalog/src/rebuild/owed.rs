@@ -10,8 +10,8 @@ use rusqlite::types::Value;
 use serde_json::Value as Json;
 
 use super::fill::Filling;
-use crate::CatalogError;
 use crate::apply::{Work, recording_event_id};
+use crate::{Addresses, CatalogError, StoreRole};
 
 /// How long before the newest event one may still be on its way to an endpoint: deliveries are tried
 /// for three days.
@@ -78,14 +78,10 @@ impl Filling<'_> {
             .prepare("SELECT id, ready_ms FROM recordings WHERE state = 'ready' ORDER BY ready_ms, id")
             .and_then(|mut select| select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
             .map_err(failed())?;
-        let public_base = self.public_base().map_err(failed())?;
+        let addresses = Addresses::new(self.public_base().map_err(failed())?);
         let node = self.node.clone().unwrap_or_default();
-        let work = Work {
-            connection: self.connection,
-            node: &node,
-            public_base: &public_base,
-            deliveries_due: Cell::new(false),
-        };
+        let work =
+            Work { connection: self.connection, node: &node, addresses: &addresses, deliveries_due: Cell::new(false) };
         for (id, ready_ms) in ready {
             let Ok(id) = id.parse::<RecordingId>() else { continue };
             let told: bool = self
@@ -105,7 +101,7 @@ impl Filling<'_> {
     fn public_base(&self) -> rusqlite::Result<String> {
         let mut select = self.connection.prepare(
             "SELECT json_extract(body, '$.data.url') FROM events WHERE type LIKE 'recording.%' \
-             AND json_extract(body, '$.data.url') IS NOT NULL ORDER BY sequence DESC LIMIT 1",
+             AND json_extract(body, '$.data.url') LIKE '%/media/%' ORDER BY sequence DESC LIMIT 1",
         )?;
         let mut rows = select.query(params![])?;
         let url: Option<String> = rows.next()?.map(|row| row.get(0)).transpose()?;
@@ -169,5 +165,12 @@ fn recording(kind: &str, at_ms: i64, body: &str, node: &str) -> Option<Vec<Value
         Value::Integer(100),
         Value::Null,
         column(data, "lost_ms"),
+        // An upload that is still under way is found by its key.
+        Value::Null,
+        match data.get("store").and_then(Json::as_str) {
+            Some(store) if store == StoreRole::Fallback.name() => Value::Text(store.to_owned()),
+            _ => Value::Null,
+        },
+        Value::Null,
     ])
 }

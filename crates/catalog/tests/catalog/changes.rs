@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use livetape_catalog::{Applied, CatalogError, Change, RecordingState};
+use livetape_catalog::{Applied, CatalogError, Change, RecordingState, StoreRole};
 use livetape_record::RecordingId;
 
 use crate::fixture::{
@@ -140,7 +140,12 @@ fn the_same_change_with_other_contents_is_a_conflict() {
         conflicts(Change::RecordingFinished { id, ended_at: at(11), reason, facts, recovered, lost });
     }
     fixture.done(ready(1));
-    conflicts(Change::RecordingReady { id: recording_id(1), at: at(12), size_bytes: 2_999_999 });
+    conflicts(Change::RecordingReady {
+        id: recording_id(1),
+        at: at(12),
+        size_bytes: 2_999_999,
+        store: StoreRole::Primary,
+    });
     fixture.done(Change::SessionEnded { id: session_id(1), at: at(11), reason: "unpublish".to_owned() });
     conflicts(Change::SessionEnded { id: session_id(1), at: at(11), reason: "crash".to_owned() });
 }
@@ -213,7 +218,8 @@ fn numbers_that_do_not_fit_are_refused() {
     fixture.done(Change::SessionStarted(session(1)));
     fixture.done(Change::RecordingOpened(recording(1)));
     fixture.done(finished(1));
-    let change = Change::RecordingReady { id: recording_id(1), at: at(12), size_bytes: u64::MAX };
+    let change =
+        Change::RecordingReady { id: recording_id(1), at: at(12), size_bytes: u64::MAX, store: StoreRole::Primary };
     assert!(matches!(fixture.apply(change), Err(CatalogError::OutOfRange { .. })));
 }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use livetape_catalog::{
-    Applied, AudioFacts, Catalog, CatalogError, Change, EventRow, Facts, NewRecording, NewSession, Options, VideoFacts,
+    Addresses, Applied, AudioFacts, Catalog, CatalogError, Change, EventRow, Facts, NewRecording, NewSession, Options,
+    StoreRole, VideoFacts,
 };
 use livetape_media::{Format, MediaTime, WallTime};
 use livetape_record::{RecordingId, SessionId};
@@ -84,7 +85,7 @@ pub fn dump(connection: &rusqlite::Connection) -> String {
 
 pub fn options(endpoints: &[&str]) -> Options {
     Options {
-        public_base: "https://tape.example.com/".to_owned(),
+        addresses: Addresses::new("https://tape.example.com/"),
         endpoints: endpoints.iter().map(|id| (*id).to_owned()).collect(),
         gate: None,
     }
@@ -157,7 +158,7 @@ pub fn finished(number: u128) -> Change {
 }
 
 pub fn ready(number: u128) -> Change {
-    Change::RecordingReady { id: recording_id(number), at: at(12), size_bytes: 3_000_000 }
+    Change::RecordingReady { id: recording_id(number), at: at(12), size_bytes: 3_000_000, store: StoreRole::Primary }
 }
 
 pub fn discarded(number: u128) -> Change {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use livetape_catalog::{CatalogError, Change, Facts, NewRecording, NewSession, RecordingFilter, RecordingState};
+use livetape_catalog::{
+    CatalogError, Change, Facts, NewRecording, NewSession, RecordingFilter, RecordingState, StoreRole,
+};
 use livetape_media::{Format, MediaTime, WallTime};
 use livetape_record::RecordingId;
 use proptest::prelude::*;
@@ -66,7 +68,7 @@ fn fill(fixture: &Fixture, numbers: std::ops::Range<u128>) -> Vec<Known> {
             }
             RecordingState::Ready => {
                 submit(finish);
-                submit(Change::RecordingReady { id, at: ended_at, size_bytes: 1 });
+                submit(Change::RecordingReady { id, at: ended_at, size_bytes: 1, store: StoreRole::Primary });
             }
             RecordingState::Failed => submit(Change::RecordingFailed { id, at: ended_at, error: "x".to_owned() }),
             RecordingState::Discarded => {

@@ -1,13 +1,13 @@
 //! The JSON that callers of the API and receivers of webhooks see, to the byte.
 
-use livetape_catalog::{Change, Page, media_url};
+use livetape_catalog::{Change, Page, object_url};
 
 use crate::fixture::{Fixture, at, failed, finished, ready, recording, recording_id, session, session_id, uploading};
 
 const READY: &str = concat!(
     r#"{"id":"rec_0192f0c1000070008000000000000001_mp4_1","session_id":"ses_0192f0c1000070008000000000000001","#,
     r#""app":"live","stream":"s1","format":"mp4","state":"ready","key":"live/s1/2026-11-22/s1-210000-1.mp4","#,
-    r#""url":"https://tape.example.com/media/live/s1/2026-11-22/s1-210000-1.mp4","size_bytes":3000000,"#,
+    r#""url":"https://tape.example.com/media/live/s1/2026-11-22/s1-210000-1.mp4","store":"primary","size_bytes":3000000,"#,
     r#""duration_ms":10010,"started_at":"2026-11-22T21:00:01.000Z","ended_at":"2026-11-22T21:00:11.000Z","#,
     r#""start_reason":"publish","end_reason":"unpublish","#,
     r#""video":{"codec":"h264","width":1920,"height":1080,"frame_rate":29.97,"frames":300},"#,
@@ -61,7 +61,7 @@ fn a_growing_recording_says_null_for_what_is_not_known_yet() {
             r#""timestamp":"2026-11-22T21:00:01.000Z","data":{"id":"rec_0192f0c1000070008000000000000001_mp4_1","#,
             r#""session_id":"ses_0192f0c1000070008000000000000001","app":"live","stream":"s1","format":"mp4","#,
             r#""state":"recording","key":"live/s1/2026-11-22/s1-210000-1.mp4","url":"https://tape.example.com/media/live/s1/2026-11-22/s1-210000-1.mp4","#,
-            r#""size_bytes":null,"#,
+            r#""store":null,"size_bytes":null,"#,
             r#""duration_ms":null,"started_at":"2026-11-22T21:00:01.000Z","ended_at":null,"start_reason":"publish","#,
             r#""end_reason":null,"video":{"codec":"h264","width":1920,"height":1080,"frame_rate":null,"frames":0},"#,
             r#""audio":null,"sequence":1,"recovered":false,"lost_ms":null,"error":null,"bit_rate":null}}"#
@@ -147,6 +147,6 @@ fn a_failed_recording_says_why_and_events_stay_small() {
 
 #[test]
 fn every_component_of_a_key_is_escaped_in_its_address() {
-    assert_eq!(media_url("http://h/", "live/a%2Fb c/é.mp4"), "http://h/media/live/a%252Fb%20c/%C3%A9.mp4");
-    assert_eq!(media_url("http://h", "a-b._~/%00.m3u8"), "http://h/media/a-b._~/%2500.m3u8");
+    assert_eq!(object_url("http://h/media/", "live/a%2Fb c/é.mp4"), "http://h/media/live/a%252Fb%20c/%C3%A9.mp4");
+    assert_eq!(object_url("http://h/media", "a-b._~/%00.m3u8"), "http://h/media/a-b._~/%2500.m3u8");
 }

@@ -22,6 +22,22 @@ impl SpoolFiles {
         Self { disk, directory }
     }
 
+    /// Opens the finished file, or the growing one when it is not finished.
+    pub fn open_file(&self, file: &FileName) -> io::Result<OpenFile> {
+        let path = self.directory.join(file.as_str());
+        let opened = match self.disk.open_read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // It may be finished between the two looks.
+                match self.disk.open_read(&self.directory.join(format!("{file}{GROWING}"))) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => self.disk.open_read(&path)?,
+                    result => result?,
+                }
+            }
+            result => result?,
+        };
+        OpenFile::new(opened)
+    }
+
     /// Names in the recording's directory that no muxer makes, in order: something else put them
     /// there. The label and left-over temporary files of [`livetape_mux::Op::Whole`] are not among them.
     pub fn unknown(&self) -> io::Result<Vec<OsString>> {
@@ -66,14 +82,7 @@ impl Files for SpoolFiles {
 
     /// Opens the finished file, or the growing one when it is not finished.
     fn open(&self, file: &FileName) -> io::Result<Box<dyn ReadAt + '_>> {
-        let path = self.directory.join(file.as_str());
-        let opened = match self.disk.open_read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.disk.open_read(&self.directory.join(format!("{file}{GROWING}")))?
-            }
-            result => result?,
-        };
-        Ok(Box::new(OpenFile::new(opened)?))
+        Ok(Box::new(self.open_file(file)?))
     }
 }
 
@@ -88,6 +97,11 @@ impl OpenFile {
     pub fn new(file: Box<dyn DiskFile>) -> io::Result<Self> {
         let len = file.size()?;
         Ok(Self { file, len })
+    }
+
+    /// Says that a range that has been read will not be read again soon: [`DiskFile::release`].
+    pub fn release(&self, offset: u64, len: u64) {
+        self.file.release(offset, len);
     }
 }
 

@@ -26,9 +26,9 @@ pub(crate) const PLAYLIST_MAX_BYTES: usize = 64 << 20;
 
 /// A file on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outgoing {
-    pub(super) put: PutFile,
-    pub(super) size_bytes: u64,
+pub(crate) struct Outgoing {
+    pub(crate) put: PutFile,
+    pub(crate) size_bytes: u64,
 }
 
 impl Outgoing {
@@ -40,12 +40,12 @@ impl Outgoing {
 /// The files of a finished recording; all of a stage are in the store before the next begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outbound {
-    pub(super) stages: Vec<Vec<Outgoing>>,
+    pub(crate) stages: Vec<Vec<Outgoing>>,
 }
 
 impl Outbound {
     /// Bytes over all files.
-    pub(super) fn size_bytes(&self) -> u64 {
+    pub(crate) fn size_bytes(&self) -> u64 {
         self.stages.iter().flatten().map(|file| file.size_bytes).sum()
     }
 

@@ -29,6 +29,8 @@ pub(super) enum Task {
         /// How much of its session had arrived when it broke, on the session's timeline.
         received: Option<MediaTime>,
     },
+    /// It was discarded: give up what of it was put.
+    Forget,
 }
 
 /// One recording to work on.

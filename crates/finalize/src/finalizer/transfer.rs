@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use livetape_catalog::{Applied, CatalogError, Change, RecordingRow, RecordingState};
+use livetape_catalog::{Applied, CatalogError, Change, RecordingRow, RecordingState, StoreRole};
 use livetape_media::EndReason;
 use livetape_record::RecordingId;
-use livetape_store::{PutFile, StoreError};
-use tracing::info;
+use livetape_store::{PutFile, StoreError, Upload};
+use tracing::{info, warn};
 
 use super::files::{Outbound, Outgoing};
-use super::queue::Task;
-use super::{FinalizerOptions, Parts};
-use crate::FinalizeError;
+use super::queue::{Job, Task};
+use super::{FinalizerOptions, Shared, Tools};
 use crate::complete::{conclude, following, salvage_files};
 use crate::environment::blocking;
 use crate::evict::{evict, set_aside};
 use crate::strangers::set_strangers_aside;
+use crate::upload::{Carried, FileWay, PlaylistWay, Urgency};
+use crate::{FinalizeError, Target};
 
 /// Files that one call to the store is given at most: a segment every six seconds for a week is a
 /// hundred thousand.
@@ -25,89 +26,161 @@ const BROKEN: &str = livetape_record::CutReason::DiskTrouble.name();
 
 /// One attempt to bring a recording into the store.
 pub(super) struct Transfer<'a> {
-    pub(super) parts: &'a Parts,
+    pub(super) shared: &'a Shared,
+    pub(super) tools: &'a Tools,
     pub(super) options: FinalizerOptions,
     pub(super) id: RecordingId,
 }
 
 impl Transfer<'_> {
     /// Does what is left to do, whatever was done before.
-    pub(super) async fn run(&self, task: Task) -> Result<(), FinalizeError> {
+    pub(super) async fn run(&self, job: Job) -> Result<(), FinalizeError> {
+        let mut carried = self.shared.followers.take(self.id).await;
+        if matches!(job.task, Task::Complete { .. }) {
+            // Its files may not be what was read of them: what is in the store is held against them.
+            carried = Carried::default();
+        }
+        let result = self.bring(job, &mut carried).await;
+        if result.is_err() {
+            self.shared.followers.keep(self.id, carried);
+        }
+        result
+    }
+
+    async fn bring(&self, job: Job, carried: &mut Carried) -> Result<(), FinalizeError> {
+        let task = job.task;
         let mut row = self.row().await?;
         if row.state == RecordingState::Recording
             && let Task::Complete { received } = task
         {
-            let parts = self.parts.clone();
+            let tools = self.tools.clone();
             blocking::<_, FinalizeError, _>(move || {
                 // Left over by recovery, it is the crash that cut it off.
-                let session = parts.catalog.session(&row.id.session)?;
+                let session = tools.catalog.session(&row.id.session)?;
                 let crash = EndReason::Crash.name();
                 let crashed = session.is_some_and(|session| session.end_reason.as_deref() == Some(crash));
                 let reason = if crashed { crash } else { BROKEN };
-                let salvaged = salvage_files(&parts.spool, &row)?;
-                let siblings = parts.catalog.recordings_of(&row.id.session)?;
+                let salvaged = salvage_files(&tools.spool, &row)?;
+                let siblings = tools.catalog.recordings_of(&row.id.session)?;
                 let arrived = following(&siblings, row.id).or(received);
-                conclude(&parts.catalog, &parts.spool, &parts.wall, &row, reason, salvaged, arrived)
+                conclude(&tools.catalog, &tools.spool, &tools.wall, &row, reason, salvaged, arrived)
             })
             .await?;
             row = self.row().await?;
         }
         match row.state {
             RecordingState::Finished | RecordingState::Uploading => {
-                self.upload(&row).await?;
+                self.upload(&row, job.attempt, carried).await?;
                 self.evict().await
             }
             // The attempt before this one came as far as this.
             RecordingState::Ready => self.evict().await,
-            RecordingState::Discarded if matches!(task, Task::Complete { .. }) => {
-                let (parts, id) = (self.parts.clone(), self.id);
-                blocking(move || evict(&parts.catalog, &parts.spool, id)).await
+            RecordingState::Discarded if task != Task::Upload => {
+                let (tools, id) = (self.tools.clone(), self.id);
+                blocking::<_, FinalizeError, _>(move || evict(&tools.catalog, &tools.spool, id)).await?;
+                self.forget(&row).await
             }
             RecordingState::Failed => {
-                let (parts, id) = (self.parts.clone(), self.id);
-                blocking(move || set_aside(&parts.catalog, &parts.spool, id)).await
+                let (tools, id) = (self.tools.clone(), self.id);
+                blocking(move || set_aside(&tools.catalog, &tools.spool, id)).await
             }
             state => Err(FinalizeError::NotFinished { id: self.id, state: state.name() }),
         }
     }
 
     async fn row(&self) -> Result<RecordingRow, FinalizeError> {
-        let (catalog, id) = (self.parts.catalog.clone(), self.id);
+        let (catalog, id) = (self.tools.catalog.clone(), self.id);
         let row = blocking::<_, FinalizeError, _>(move || Ok(catalog.recording_row(&id)?)).await?;
         row.ok_or(FinalizeError::NotFinished { id, state: "unknown to the catalog" })
     }
 
     async fn change(&self, change: Change) -> Result<Applied, FinalizeError> {
-        let catalog = self.parts.catalog.clone();
+        let catalog = self.tools.catalog.clone();
         blocking(move || Ok(catalog.apply(change)?)).await
     }
 
-    async fn upload(&self, row: &RecordingRow) -> Result<(), FinalizeError> {
+    async fn upload(&self, row: &RecordingRow, attempt: u32, carried: &mut Carried) -> Result<(), FinalizeError> {
         self.change(Change::UploadStarted { id: self.id }).await?;
-        let (spool, owned) = (self.parts.spool.clone(), row.clone());
+        let (spool, owned) = (self.tools.spool.clone(), row.clone());
         let outbound = blocking::<_, FinalizeError, _>(move || {
             // Nobody asked for somebody's notes in the store.
             set_strangers_aside(&spool, owned.id)?;
             Outbound::find(&spool, &owned)
         });
         let outbound = outbound.await?;
-        for batch in outbound.stages.iter().flat_map(|stage| stage.chunks(BATCH_FILES)) {
-            self.put(batch).await?;
-        }
-        let size_bytes = outbound.size_bytes();
-        self.change(Change::RecordingReady { id: self.id, at: (self.parts.wall)(), size_bytes }).await?;
-        self.parts.counters.ready(row.duration.unwrap_or_default());
+        let target = self.target(row, attempt);
+        let store = target.role;
+        let size_bytes = match target.store.parts().is_some() {
+            true => self.put_in_parts(row, target, outbound, carried).await?,
+            false => {
+                for batch in outbound.stages.iter().flat_map(|stage| stage.chunks(BATCH_FILES)) {
+                    self.put(&target, batch).await?;
+                }
+                outbound.size_bytes()
+            }
+        };
+        self.change(Change::RecordingReady { id: self.id, at: (self.tools.wall)(), size_bytes, store }).await?;
+        self.tools.counters.ready(row.duration.unwrap_or_default());
         info!(recording = %self.id, key = row.key, size_bytes, "recording ready");
         Ok(())
     }
 
+    /// The store that this attempt brings the recording into.
+    fn target(&self, row: &RecordingRow, attempt: u32) -> Target {
+        let now_ms = (self.tools.wall)().as_unix_millis();
+        let waited_ms = row.ended_at.map_or(0, |ended| now_ms.saturating_sub(ended.as_unix_millis()));
+        let waited = Duration::from_millis(u64::try_from(waited_ms).unwrap_or(0));
+        match &self.tools.fallback {
+            // The first one is tried by every process at least once.
+            Some(fallback) if attempt > 1 && waited >= fallback.after => {
+                warn!(recording = %self.id, ?waited, "the recording goes to the fallback store");
+                Target { role: StoreRole::Fallback, store: fallback.store.clone() }
+            }
+            _ => Target { role: StoreRole::Primary, store: self.tools.store.clone() },
+        }
+    }
+
+    /// Brings what is not there yet into a store that takes parts; returns the size of all objects.
+    async fn put_in_parts(
+        &self,
+        row: &RecordingRow,
+        target: Target,
+        outbound: Outbound,
+        carried: &mut Carried,
+    ) -> Result<u64, FinalizeError> {
+        let mut elsewhere = Carried::default();
+        let is_primary = target.role == StoreRole::Primary;
+        let carried = if is_primary { carried } else { &mut elsewhere };
+        let way = self.shared.way(self.id, row.key.parse()?, target, Urgency::Finished);
+        let Some(file) = FileWay::new(&way) else {
+            return PlaylistWay::new(way).complete(outbound, carried).await;
+        };
+        let result = file.complete(row.upload.as_deref().filter(|_| is_primary), carried).await;
+        if matches!(result, Err(FinalizeError::Store(StoreError::UploadGone { .. }))) {
+            *carried = Carried::default();
+            self.change(Change::UploadNoted { id: self.id, upload: None }).await?;
+        }
+        result
+    }
+
+    /// Gives up the upload of a recording that was discarded. What is left of it is swept.
+    async fn forget(&self, row: &RecordingRow) -> Result<(), FinalizeError> {
+        let Some(id) = row.upload.clone() else { return Ok(()) };
+        if let Some(store) = self.tools.store.parts() {
+            let limit = self.options.limit(0);
+            let upload = Upload { key: row.key.parse()?, id };
+            let aborted = tokio::time::timeout(limit, store.abort(&upload)).await;
+            aborted.map_err(|_| FinalizeError::StoreTimeout(limit))??;
+        }
+        Ok(())
+    }
+
     /// Puts some files, which may be in the store already, and confirms their sizes.
-    async fn put(&self, batch: &[Outgoing]) -> Result<(), FinalizeError> {
+    async fn put(&self, target: &Target, batch: &[Outgoing]) -> Result<(), FinalizeError> {
         let puts: Vec<PutFile> = batch.iter().map(|file| file.put.clone()).collect();
         let bytes: u64 = batch.iter().map(|file| file.size_bytes).sum();
-        let by_rate = Duration::from_secs(bytes / self.options.rate_min_bytes.max(1));
-        let limit = self.options.call_timeout_min.max(by_rate);
-        let stored = tokio::time::timeout(limit, self.parts.store.put_files(&puts))
+        let limit = self.options.limit(bytes);
+        let stored = tokio::time::timeout(limit, target.store.put_files(&puts))
             .await
             .map_err(|_| FinalizeError::StoreTimeout(limit))??;
         for (index, file) in batch.iter().enumerate() {
@@ -118,26 +191,26 @@ impl Transfer<'_> {
                 return Err(StoreError::SizeDiffers { key, expected_bytes, found_bytes }.into());
             }
         }
-        self.parts.counters.stored(bytes);
+        self.tools.counters.stored(bytes);
         Ok(())
     }
 
     async fn evict(&self) -> Result<(), FinalizeError> {
-        let (parts, id) = (self.parts.clone(), self.id);
-        blocking::<_, FinalizeError, _>(move || evict(&parts.catalog, &parts.spool, id)).await?;
-        self.parts.counters.evicted();
+        let (tools, id) = (self.tools.clone(), self.id);
+        blocking::<_, FinalizeError, _>(move || evict(&tools.catalog, &tools.spool, id)).await?;
+        self.tools.counters.evicted();
         Ok(())
     }
 }
 
 /// Records that the recording cannot be completed, and moves its files aside. Blocks.
-pub(super) fn fail(parts: &Parts, id: RecordingId, error: &str) -> Result<(), FinalizeError> {
+pub(super) fn fail(tools: &Tools, id: RecordingId, error: &str) -> Result<(), FinalizeError> {
     let error = format!("{error}; what is left of its files is kept in the quarantine");
-    match parts.catalog.apply(Change::RecordingFailed { id, at: (parts.wall)(), error }) {
-        Ok(Applied::Done) => parts.counters.failed(),
+    match tools.catalog.apply(Change::RecordingFailed { id, at: (tools.wall)(), error }) {
+        Ok(Applied::Done) => tools.counters.failed(),
         // Failed before, perhaps in other words.
         Ok(_) | Err(CatalogError::Conflict { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    set_aside(&parts.catalog, &parts.spool, id)
+    set_aside(&tools.catalog, &tools.spool, id)
 }

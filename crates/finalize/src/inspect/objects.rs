@@ -1,15 +1,14 @@
 //! The store against the rows: each ready recording's objects, and what has no row.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use livetape_catalog::{RecordingRow, Use};
 use livetape_disk::DiskError;
 use livetape_media::Format;
+use livetape_mux::FileName;
 use livetape_mux::hls::listed;
-use livetape_mux::{FileName, Files};
-use livetape_store::{ContentType, Listed, ObjectKey};
+use livetape_store::{ContentType, Listed, ObjectKey, ObjectStore};
 
 use super::spool::is_absent;
 use super::stored::StoredFiles;
@@ -37,7 +36,8 @@ impl Eye<'_> {
         if format == Format::Hls {
             return self.playlist_of(row, &key);
         }
-        let Some(stored) = self.store_head(&key)? else {
+        let store = self.store_of(row);
+        let Some(stored) = self.head(store, &key)? else {
             return Ok(vec![self.missing(row, format!("{key} is not in the store"))?]);
         };
         if let Some(expected) = row.size_bytes.filter(|expected| *expected != stored.size_bytes) {
@@ -45,14 +45,14 @@ impl Eye<'_> {
             return Ok(vec![Finding::new(What::ObjectSize, id, detail, self.restore(row)?)]);
         }
         let name = if format == Format::Mp4 { FileName::mp4() } else { FileName::flv() };
-        let paths = self.store.local_path(&key).into_iter().map(|path| (name.clone(), path)).collect();
+        let paths = store.local_path(&key).into_iter().map(|path| (name.clone(), path)).collect();
         self.damage(row, paths)
     }
 
     /// What is wrong with the objects of a playlist that is ready.
     fn playlist_of(&self, row: &RecordingRow, key: &ObjectKey) -> Result<Vec<Finding>, FinalizeError> {
-        let id = row.id.to_string();
-        let present = self.beside(key)?;
+        let (id, store) = (row.id.to_string(), self.store_of(row));
+        let present = self.beside(store, key)?;
         if !present.contains_key(key.name()) {
             return Ok(vec![self.missing(row, format!("{key} is not in the store"))?]);
         }
@@ -69,7 +69,7 @@ impl Eye<'_> {
         }
         if found.is_empty() {
             let path = |name: &String| {
-                let path = self.store.local_path(&key.sibling(name).ok()?)?;
+                let path = store.local_path(&key.sibling(name).ok()?)?;
                 Some((FileName::new(name)?, path))
             };
             found = self.damage(row, present.keys().filter_map(path).collect())?;
@@ -80,7 +80,7 @@ impl Eye<'_> {
     /// What the playlists of a recording in the store list and is not there, while it is being put.
     pub(super) fn stored_playlists(&self, row: &RecordingRow) -> Result<Vec<Finding>, FinalizeError> {
         let key: ObjectKey = row.key.parse()?;
-        let present = self.beside(&key)?;
+        let present = self.beside(self.store_of(row), &key)?;
         Ok(self.playlists(row, &key, &present)?.0)
     }
 
@@ -95,8 +95,9 @@ impl Eye<'_> {
         let mut known = BTreeSet::new();
         for name in present.keys().filter(|name| ContentType::of(name) == ContentType::Playlist) {
             known.insert(name.clone());
-            let Some(path) = self.store.local_path(&key.sibling(name)?) else { continue };
-            let Some(text) = self.read_playlist(&path)? else { continue };
+            let key = key.sibling(name)?;
+            let read = self.runtime.block_on(self.store_of(row).read(&key, PLAYLIST_MAX_BYTES as u64))?;
+            let Some(text) = read.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()) else { continue };
             let names: BTreeSet<&str> = listed(&text).collect();
             let missing: Vec<&str> = names.iter().copied().filter(|name| !present.contains_key(*name)).collect();
             if !missing.is_empty() {
@@ -111,33 +112,13 @@ impl Eye<'_> {
         Ok((found, known))
     }
 
-    /// The playlist at `path`; `None` when it is gone.
-    fn read_playlist(&self, path: &Path) -> Result<Option<String>, FinalizeError> {
-        let files = StoredFiles {
-            disk: self.spool.disk().clone(),
-            paths: [(FileName::mp4(), path.to_owned())].into_iter().collect(),
-        };
-        let read = || -> io::Result<String> {
-            let file = files.open(&FileName::mp4())?;
-            let len = usize::try_from(file.len()).ok().filter(|len| *len <= PLAYLIST_MAX_BYTES);
-            let mut bytes = vec![0; len.ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "not a playlist"))?];
-            file.read_exact_at(0, &mut bytes)?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        match read() {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(source) => Err(DiskError::Io { action: "reading", path: path.to_owned(), source }.into()),
-        }
-    }
-
     /// The objects in the directory of `key`, by name, with their sizes.
-    fn beside(&self, key: &ObjectKey) -> Result<BTreeMap<String, u64>, FinalizeError> {
+    fn beside(&self, store: &dyn ObjectStore, key: &ObjectKey) -> Result<BTreeMap<String, u64>, FinalizeError> {
         let directory = key.as_str().strip_suffix(key.name()).unwrap_or_default();
         let mut present = BTreeMap::new();
         let mut after = None;
         loop {
-            let page = self.store_list(directory, after.as_deref())?;
+            let page = self.list(store, directory, after.as_deref())?;
             let names = page.objects.iter().map(|object| (object.key.as_str(), object.size_bytes));
             present.extend(
                 names
@@ -183,13 +164,19 @@ impl Eye<'_> {
         })
     }
 
-    pub(super) fn look_at_store(&mut self) -> Result<(), FinalizeError> {
+    pub(super) fn look_at_stores(&mut self) -> Result<(), FinalizeError> {
+        let fallback = self.fallback;
+        self.look_at_store(self.store)?;
+        fallback.map_or(Ok(()), |store| self.look_at_store(store))
+    }
+
+    fn look_at_store(&mut self, store: &dyn ObjectStore) -> Result<(), FinalizeError> {
         let mut strays = Strays::default();
         // The directory looked up last, and whether a playlist's recording has it.
         let mut playlist = (String::new(), false);
         let mut after = None;
         loop {
-            let page = self.store_list("", after.as_deref())?;
+            let page = self.list(store, "", after.as_deref())?;
             for object in page.objects {
                 self.counts.objects += 1;
                 if !self.has_row(&object.key, &mut playlist)? {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use livetape_catalog::Change;
+use livetape_catalog::{Change, StoreRole};
 use livetape_media::Format;
 use livetape_mux::{FileName, Op};
 use livetape_record::RecordingId;
@@ -168,7 +168,7 @@ fn world_of(id: RecordingId, row: Row, files: Spooled, tape: &Tape) -> World {
         }
         Row::Ready | Row::ReadyEvicted => {
             world.finish_row(id, size_bytes);
-            world.apply(Change::RecordingReady { id, at, size_bytes: 1 });
+            world.apply(Change::RecordingReady { id, at, size_bytes: 1, store: StoreRole::Primary });
         }
         Row::Discarded | Row::DiscardedEvicted => {
             world.apply(Change::RecordingDiscarded { id, at, reason: "unpublish".into(), lost: Default::default() });

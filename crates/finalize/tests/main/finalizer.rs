@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use livetape_catalog::Change;
+use livetape_catalog::{Change, StoreRole};
 use livetape_finalize::{FinalizerOptions, Trouble, recover, system_clock};
 use livetape_media::Format;
 use livetape_record::RecordingId;
@@ -245,7 +245,12 @@ fn take_step(world: &World, id: RecordingId, step: usize) {
         4 => put(&["index.m3u8"]),
         5 => {
             let size_bytes = files_of(id).iter().map(|(_, text)| text.len() as u64).sum();
-            world.apply(Change::RecordingReady { id, at: start().plus_millis(3000), size_bytes });
+            world.apply(Change::RecordingReady {
+                id,
+                at: start().plus_millis(3000),
+                size_bytes,
+                store: StoreRole::Primary,
+            });
         }
         6 => world.apply(Change::SpoolEvicted { id }),
         7 => fs::remove_file(world.spooled(id).join("segment-000000.m4s")).unwrap(),

@@ -24,6 +24,7 @@ async fn look_as(world: &World, used_by: Use, deep: bool) -> (Inspected, Vec<Fin
         catalog: Inspection::open(&world.path("livetape.db"), used_by).unwrap(),
         spool: Spool::as_is(disk.clone(), world.directory.path()),
         store: Arc::new(DirectoryStore::existing(disk, &world.path("media")).unwrap()),
+        fallback: None,
     };
     place.catalog.check(true).unwrap();
     let found = Arc::new(Mutex::new(Vec::new()));

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use livetape_catalog::{Catalog, Change, EventRow, Facts, Gate, NewRecording, NewSession, Options, RecordingRow};
+use livetape_catalog::{
+    Addresses, Catalog, Change, EventRow, Facts, Gate, NewRecording, NewSession, Options, RecordingRow,
+};
 use livetape_disk::{Disk, Pulse, RealDisk, Spool};
-use livetape_finalize::{Counters, Finalizer, FinalizerOptions, Parts, WallClock};
+use livetape_finalize::{Counters, Finalizer, FinalizerOptions, Tools, WallClock};
 use livetape_media::{Format, MediaTime, WallTime};
 use livetape_mux::{FileName, Op};
 use livetape_record::{RecordingId, SessionId};
@@ -52,7 +54,8 @@ impl World {
     }
 
     fn open(directory: Arc<TempDir>, endpoints: Vec<String>) -> Self {
-        let options = Options { public_base: "http://tape.example".into(), endpoints: endpoints.clone(), gate: None };
+        let options =
+            Options { addresses: Addresses::new("http://tape.example"), endpoints: endpoints.clone(), gate: None };
         let catalog = Catalog::open(&directory.path().join("livetape.db"), options).unwrap();
         let spool = Spool::open(Arc::new(RealDisk), directory.path()).unwrap();
         let store = Arc::new(DirectoryStore::open(Arc::new(RealDisk), &directory.path().join("media")).unwrap());
@@ -85,8 +88,11 @@ impl World {
     /// Asks `gate` before each commit from now on.
     pub(crate) fn with_gate(mut self, gate: Gate) -> Self {
         let path = self.path("livetape.db");
-        let options =
-            Options { public_base: "http://tape.example".into(), endpoints: self.endpoints.clone(), gate: Some(gate) };
+        let options = Options {
+            addresses: Addresses::new("http://tape.example"),
+            endpoints: self.endpoints.clone(),
+            gate: Some(gate),
+        };
         self.catalog = Catalog::open(&path, options).unwrap();
         self
     }
@@ -223,11 +229,12 @@ impl World {
         names
     }
 
-    pub(crate) fn parts(&self) -> Parts {
-        Parts {
+    pub(crate) fn tools(&self) -> Tools {
+        Tools {
             catalog: self.catalog.clone(),
             spool: self.spool.clone(),
             store: self.store.clone(),
+            fallback: None,
             wall: simulated_clock(),
             counters: Arc::new(Counters::default()),
         }
@@ -239,10 +246,10 @@ impl World {
     }
 
     pub(crate) fn finalizer_with(&self, options: FinalizerOptions) -> Working {
-        let parts = self.parts();
-        let counters = parts.counters.clone();
+        let tools = self.tools();
+        let counters = tools.counters.clone();
         let stop = CancellationToken::new();
-        let (handle, run) = Finalizer::new(parts, options, stop.clone()).unwrap();
+        let (handle, run) = Finalizer::new(tools, options, stop.clone()).unwrap();
         let task = tokio::spawn(run);
         Working { handle, counters, task, _stop: stop.drop_guard() }
     }

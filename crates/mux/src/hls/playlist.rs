@@ -24,11 +24,11 @@ use crate::{FileName, SegmentType};
 /// The last line of a playlist that will not grow.
 pub(super) const END: &str = "#EXT-X-ENDLIST\n";
 /// The playlist that grows with the recording.
-pub(super) const GROWING: &str = "media.m3u8";
+pub const GROWING: &str = "media.m3u8";
 /// The playlist of the whole recording.
 pub(super) const WHOLE: &str = "vod.m3u8";
 /// The multivariant playlist.
-pub(super) const INDEX: &str = "index.m3u8";
+pub const INDEX: &str = "index.m3u8";
 
 /// Whether a playlist grows or is written whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

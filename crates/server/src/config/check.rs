@@ -7,7 +7,10 @@ use livetape_finalize::signature;
 use livetape_finalize::webhook::ReceiverUrl;
 use livetape_media::Format;
 
-use super::{ByteSize, Config, Finding, Period, Webhook, webhook::EVENT_TYPES};
+use super::{
+    ByteSize, Config, EncryptionSetting, FallbackKind, Finding, Period, S3Settings, StoreKind, Webhook,
+    webhook::EVENT_TYPES,
+};
 
 const SECOND: Period = Period::from_secs(1);
 const MINUTE: Period = Period::from_mins(1);
@@ -22,6 +25,9 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Finding>, warnings: &mut
     http(config, &mut findings);
     record(config, &mut findings);
     findings.count("store.max_uploads", config.store.max_uploads, 1..=256);
+    findings.period("fallback.after", config.fallback.after, SECOND..=Period::from_mins(30 * 24 * 60));
+    s3("s3", &config.s3, config.store.kind == StoreKind::S3, &mut findings);
+    s3("fallback_s3", &config.fallback_s3, config.fallback.kind == FallbackKind::S3, &mut findings);
     let mut names = BTreeSet::new();
     for (index, webhook) in config.webhooks.iter().enumerate() {
         self::webhook(index, webhook, &mut names, &mut findings);
@@ -184,6 +190,29 @@ fn record(config: &Config, findings: &mut Findings<'_>) {
     findings.period("record.stall_grace", record.stall_grace, Period::from_millis(100)..=Period::from_mins(5));
     findings.period("record.stall_warning", record.stall_warning, SECOND..=HOUR);
     findings.period("record.sync_interval", record.sync_interval, Period::from_millis(100)..=Period::from_mins(5));
+}
+
+/// A bucket's settings; `used`: something is kept there.
+fn s3(section: &str, s3: &S3Settings, used: bool, findings: &mut Findings<'_>) {
+    let setting = |key: &str| format!("{section}.{key}");
+    if used && s3.bucket.is_empty() {
+        findings.problem(setting("bucket"), "a bucket needs a name");
+    }
+    if s3.access_key_id.is_empty() != s3.secret_access_key.is_empty() {
+        let message = "access_key_id and secret_access_key (or secret_access_key_file) go together: set both, or \
+                       neither to take what the environment, a profile or the machine's role says";
+        findings.problem(setting("access_key_id"), message);
+    }
+    let part = ByteSize::from_mib(5)..=ByteSize::from_mib(1024);
+    findings.size(&setting("part_size"), s3.part_size, part);
+    findings.count(&setting("max_parts"), s3.max_parts, 2..=10_000);
+    findings.period(&setting("url_lifetime"), s3.url_lifetime, MINUTE..=Period::from_mins(7 * 24 * 60));
+    if !s3.kms_key_id.is_empty() && s3.encryption != EncryptionSetting::AwsKms {
+        findings.problem(setting("kms_key_id"), "a key needs encryption = \"aws:kms\"");
+    }
+    if s3.public_base_url.query().is_some() {
+        findings.problem(setting("public_base_url"), "the URL must not have a query");
+    }
 }
 
 fn log(config: &Config, findings: &mut Findings<'_>) {

@@ -1,8 +1,10 @@
-//! `[store]`: where finished recordings go.
+//! `[store]` and `[fallback]`: where finished recordings go.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+use super::Period;
 
 /// The settings of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,7 +14,7 @@ pub struct StoreSettings {
     pub kind: StoreKind,
     /// The directory store's root. Empty: `media` in the data directory.
     pub path: PathBuf,
-    /// Recordings put into the store at once.
+    /// Recordings, or parts of them, put into the store at once.
     pub max_uploads: u32,
 }
 
@@ -28,4 +30,36 @@ impl Default for StoreSettings {
 pub enum StoreKind {
     /// A directory of this machine.
     Directory,
+    /// A bucket of an S3-compatible service: [`super::S3Settings`].
+    S3,
+}
+
+/// The settings of the store for what the first one could not take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FallbackSettings {
+    /// What kind of store it is.
+    pub kind: FallbackKind,
+    /// The directory store's root. Empty: `fallback` in the data directory.
+    pub path: PathBuf,
+    /// How long after its end a recording waits for the first store.
+    pub after: Period,
+}
+
+impl Default for FallbackSettings {
+    fn default() -> Self {
+        Self { kind: FallbackKind::None, path: PathBuf::new(), after: Period::from_mins(60) }
+    }
+}
+
+/// Kinds of store to fall back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FallbackKind {
+    /// There is none: recordings wait in the spool.
+    None,
+    /// A directory of this machine.
+    Directory,
+    /// A bucket.
+    S3,
 }

@@ -12,6 +12,7 @@ use livetape_finalize::{Adopted, adopt};
 
 use crate::config::Config;
 use crate::serve;
+use crate::stores::addresses;
 
 /// Rows looked at in one step.
 const PAGE: usize = 1000;
@@ -37,7 +38,7 @@ pub(super) fn rebuild(config: &Config, path: &Path) -> Result<Done, anyhow::Erro
         let known = Inspection::open(path, Use::Nobody)?.endpoints()?;
         endpoints.extend(known.into_iter().filter(|name| !config.webhooks.iter().any(|webhook| webhook.name == *name)));
     }
-    let options = Options { public_base: serve::expected_base(config), endpoints, gate: None };
+    let options = Options { addresses: addresses(config, serve::expected_base(config)), endpoints, gate: None };
     let catalog = Catalog::open(path, options)?;
     let spool = Spool::open(Arc::new(RealDisk), &config.node.data)?;
     let adopted = adopt(&catalog, &spool)?;

@@ -3,7 +3,8 @@
 //! Contract: what is in the store is served with an entity tag and never changes while it has that
 //! tag. What still grows is served from the spool, as far as it has come, `no-store`: an MP4's head
 //! changes once more when it is finished, so no tag may put its bytes together with later ones. A
-//! path that is not an object's key is 404, whatever it tries.
+//! path that is not an object's key is 404, whatever it tries. What is in a store on another machine is not
+//! passed through: the answer says where it is, for a while.
 
 use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
@@ -11,15 +12,16 @@ use std::path::{Path, PathBuf};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::response::Builder;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use livetape_catalog::RecordingState;
+use livetape_catalog::{RecordingRow, RecordingState, StoreRole, object_url};
 use livetape_media::Format;
 use livetape_mux::FileName;
-use livetape_store::{ContentType, ObjectKey};
+use livetape_store::{ContentType, ObjectKey, StoreError};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
+use tracing::warn;
 
 use super::query::percent_decode;
 use super::range::{self, ByteRange, Validators};
@@ -27,6 +29,8 @@ use super::{Api, Problem, off_thread, problem};
 
 /// Bytes read from a file at a time.
 const CHUNK: usize = 64 << 10;
+/// No playlist that is passed on is larger.
+const PLAYLIST_MAX_BYTES: u64 = 64 << 20;
 
 /// Where the bytes of a key are.
 enum Found {
@@ -34,6 +38,8 @@ enum Found {
     Stored(PathBuf),
     /// In the spool: they may grow.
     Growing(PathBuf),
+    /// In a store that is not on this machine.
+    Remote(StoreRole),
     /// Not yet, but this file of the same recording is what a player wants meanwhile.
     Instead(&'static str),
 }
@@ -51,7 +57,9 @@ enum Found {
         (status = 200, description = "All of it, or all there is yet"),
         (status = 206, description = "The range"),
         (status = 304, description = "It has not changed"),
+        (status = 307, description = "It is at another address: signed ones expire"),
         (status = 404, description = "There is no such file", body = Problem, content_type = "application/problem+json"),
+        (status = 502, description = "The store that has it does not answer", body = Problem, content_type = "application/problem+json"),
         (status = 416, description = "It has no such range", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -59,7 +67,7 @@ pub(super) async fn media(State(api): State<Api>, request: Request) -> Result<Re
     let missing = || Problem::not_found("there is no such file");
     let key = request.uri().path().strip_prefix("/media/").and_then(key_of_path).ok_or_else(missing)?;
     let content_type = ContentType::of_key(&key).as_str();
-    let locating = (api, key.clone());
+    let locating = (api.clone(), key.clone());
     let found = off_thread(move || locate(&locating.0, &locating.1)).await;
     match found.map_err(|error| problem::fault("looking a file up", &error))?? {
         Some(Found::Stored(path)) => {
@@ -67,13 +75,8 @@ pub(super) async fn media(State(api): State<Api>, request: Request) -> Result<Re
             answer(&path, content_type, Some(immutable), request.headers()).await
         }
         Some(Found::Growing(path)) => answer(&path, content_type, None, request.headers()).await,
-        Some(Found::Instead(name)) => {
-            let headers = [
-                (header::LOCATION, HeaderValue::from_static(name)),
-                (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-            ];
-            Ok((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
-        }
+        Some(Found::Remote(role)) => elsewhere(&api, role, &key, content_type).await,
+        Some(Found::Instead(name)) => redirect(name),
         None => Err(missing()),
     }
 }
@@ -97,49 +100,106 @@ fn key_of_path(path: &str) -> Option<ObjectKey> {
 }
 
 fn locate(api: &Api, key: &ObjectKey) -> Result<Option<Found>, Problem> {
-    if let Some(path) = api.store.local_path(key) {
+    if let Some(path) = local_path(api, key) {
         return Ok(Some(Found::Stored(path)));
     }
-    if let Some(found) = locate_growing(api, key)? {
+    let Some(row) = row_of(api, key)? else { return Ok(None) };
+    if let Some(found) = in_spool(api, &row, key) {
         return Ok(Some(found));
     }
     // It may have gone from the spool to the store while we looked.
-    Ok(api.store.local_path(key).map(Found::Stored))
+    match local_path(api, key) {
+        Some(path) => Ok(Some(Found::Stored(path))),
+        None => {
+            Ok(row_of(api, key)?.filter(|row| row.state == RecordingState::Ready).map(|row| Found::Remote(row.store)))
+        }
+    }
 }
 
-fn locate_growing(api: &Api, key: &ObjectKey) -> Result<Option<Found>, Problem> {
+/// Where the object is, in stores whose objects are files.
+fn local_path(api: &Api, key: &ObjectKey) -> Option<PathBuf> {
+    let fallback = || api.stores.fallback.as_ref().and_then(|fallback| fallback.store.local_path(key));
+    api.stores.primary.local_path(key).or_else(fallback)
+}
+
+/// The recording that has `key`, or whose directory it is in.
+fn row_of(api: &Api, key: &ObjectKey) -> Result<Option<RecordingRow>, Problem> {
     let by_key = |key: &ObjectKey| {
         let row = api.catalog.recording_by_key(key.as_str());
         row.map_err(|error| problem::fault("looking a recording up by its key", &error))
     };
-    let mut row = by_key(key)?;
-    if row.is_none()
-        && let Ok(index) = key.sibling("index.m3u8")
-    {
-        row = by_key(&index)?.filter(|row| row.id.format == Format::Hls);
+    match (by_key(key)?, key.sibling("index.m3u8")) {
+        (None, Ok(index)) => Ok(by_key(&index)?.filter(|row| row.id.format == Format::Hls)),
+        (row, _) => Ok(row),
     }
-    let Some(row) = row.filter(|row| !row.spool_evicted && row.state != RecordingState::Discarded) else {
-        return Ok(None);
-    };
+}
+
+/// What of a recording is in the spool under `key`.
+fn in_spool(api: &Api, row: &RecordingRow, key: &ObjectKey) -> Option<Found> {
+    if row.spool_evicted || row.state == RecordingState::Discarded {
+        return None;
+    }
     let name = match row.id.format {
         Format::Mp4 => FileName::mp4(),
         Format::Flv => FileName::flv(),
-        Format::Hls => match FileName::new(key.name()) {
-            Some(name) => name,
-            None => return Ok(None),
-        },
+        Format::Hls => FileName::new(key.name())?,
     };
-    let Ok(path) = api.spool.path(&row.id.to_string(), &name) else { return Ok(None) };
+    let path = api.spool.path(&row.id.to_string(), &name).ok()?;
     if path.is_file() {
-        return Ok(Some(Found::Growing(path)));
+        return Some(Found::Growing(path));
     }
     let growing = path.with_file_name(format!("{name}.part"));
     if growing.is_file() {
-        return Ok(Some(Found::Growing(growing)));
+        return Some(Found::Growing(growing));
     }
     // The multivariant playlist is written at the end; until then the media playlist is played.
     let is_index = row.id.format == Format::Hls && name.as_str() == "index.m3u8";
-    Ok((is_index && row.state == RecordingState::Recording).then_some(Found::Instead("media.m3u8")))
+    (is_index && row.state == RecordingState::Recording).then_some(Found::Instead("media.m3u8"))
+}
+
+/// The answer for an object in a store that is not on this machine: where it can be fetched. A playlist is
+/// passed on, so that what it lists is asked for here and not there.
+async fn elsewhere(
+    api: &Api,
+    role: StoreRole,
+    key: &ObjectKey,
+    content_type: &'static str,
+) -> Result<Response, Problem> {
+    let addresses = api.catalog.addresses();
+    let (objects, lifetime) = match role {
+        StoreRole::Primary => (&addresses.objects, api.url_lifetime.primary),
+        StoreRole::Fallback => (&addresses.fallback_objects, api.url_lifetime.fallback),
+    };
+    if !objects.is_empty() {
+        return redirect(&object_url(objects, key.as_str()));
+    }
+    let store = api.stores.of(role);
+    let failed = |error: StoreError| {
+        warn!(key = key.as_str(), "an object could not be fetched: {error}");
+        let detail = "the store does not answer as it should; try again";
+        Problem::new(StatusCode::BAD_GATEWAY, "store_unavailable", detail.to_owned())
+    };
+    if ContentType::of_key(key) == ContentType::Playlist {
+        let playlist = store.read(key, PLAYLIST_MAX_BYTES).await.map_err(failed)?;
+        let playlist = playlist.ok_or_else(|| Problem::not_found("the store does not have it"))?;
+        let response = Response::builder()
+            .header(header::CONTENT_TYPE, content_type)
+            .header(header::CACHE_CONTROL, cache_control(Some(false)));
+        return finish(response, Body::from(playlist));
+    }
+    match store.presigned(key, lifetime).await.map_err(failed)? {
+        Some(url) => redirect(&url),
+        None => Err(Problem::not_found("the store does not have it")),
+    }
+}
+
+/// Temporary: where it is may change, and a signed address expires.
+fn redirect(url: &str) -> Result<Response, Problem> {
+    let response = Response::builder()
+        .status(StatusCode::TEMPORARY_REDIRECT)
+        .header(header::LOCATION, url)
+        .header(header::CACHE_CONTROL, "no-store");
+    finish(response, Body::empty())
 }
 
 /// The answer made of a file. `immutable` is `None` for one that grows.

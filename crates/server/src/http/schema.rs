@@ -33,6 +33,16 @@ pub(super) enum State {
     Discarded,
 }
 
+/// One of the configured stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Store {
+    /// Where recordings go.
+    Primary,
+    /// Where they go when the first could not take them for long.
+    Fallback,
+}
+
 /// A recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +61,9 @@ pub(super) struct Recording {
     pub state: State,
     /// Where it is, or will be, in the store.
     pub key: String,
+    /// Which store has it, once it is ready.
+    #[schema(required)]
+    pub store: Option<Store>,
     /// Where it can be fetched, as far as it has come; for HLS its multivariant playlist. Null when it failed or
     /// was discarded.
     #[schema(required)]

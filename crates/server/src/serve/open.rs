@@ -6,38 +6,37 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use livetape_catalog::{Catalog, EndpointId, Options};
 use livetape_disk::{RealDisk, Spool};
-use livetape_store::{DirectoryStore, ObjectStore};
 use tracing::error;
 
-use crate::config::{Config, StoreKind};
+use crate::config::Config;
+use crate::stores::{Missing, Stores, addresses};
 
 /// What is on the disk, open.
 pub(super) struct Opened {
     pub(super) catalog: Catalog,
     pub(super) spool: Spool,
-    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) stores: Stores,
 }
 
 /// Takes the data directory for this process, and opens, or makes, everything in it.
 pub(super) async fn open(config: &Config, public_base: String) -> Result<Opened, anyhow::Error> {
     let data = config.node.data.clone();
-    let (store_kind, store_path) = (config.store.kind, config.store_path());
+    let addresses = addresses(config, public_base);
     let endpoints: Vec<EndpointId> = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
-    blocking(move || {
+    let (catalog, spool) = blocking(move || {
         std::fs::create_dir_all(&data).with_context(|| format!("making the data directory {}", data.display()))?;
         let disk = Arc::new(RealDisk);
         // Ours until the process ends: a call on the blocking pool may outlive everything else.
         std::mem::forget(livetape_disk::lock(&*disk, &data)?);
-        let spool = Spool::open(disk.clone(), &data)?;
+        let spool = Spool::open(disk, &data)?;
         let index = data.join("livetape.db");
         refuse_lost_index(&index, &spool)?;
-        let catalog = Catalog::open(&index, Options { public_base, endpoints, gate: None })?;
-        let store = match store_kind {
-            StoreKind::Directory => open_directory(disk, &store_path)?,
-        };
-        Ok(Opened { catalog, spool, store })
+        let catalog = Catalog::open(&index, Options { addresses, endpoints, gate: None })?;
+        Ok((catalog, spool))
     })
-    .await
+    .await?;
+    let stores = Stores::open(config, Missing::Made).await?;
+    Ok(Opened { catalog, spool, stores })
 }
 
 /// A new index would know nothing of the recordings in the spool, and recovery would move them aside.
@@ -51,13 +50,6 @@ fn refuse_lost_index(index: &Path, spool: &Spool) -> Result<(), anyhow::Error> {
         );
     }
     Ok(())
-}
-
-fn open_directory(disk: Arc<RealDisk>, path: &Path) -> Result<Arc<dyn ObjectStore>, anyhow::Error> {
-    std::fs::create_dir_all(path).with_context(|| format!("making the store's directory {}", path.display()))?;
-    // Below its root the store follows no symbolic link; the root itself may be one.
-    let root = path.canonicalize().with_context(|| format!("opening the store's directory {}", path.display()))?;
-    Ok(Arc::new(DirectoryStore::open(disk, &root)?))
 }
 
 /// Runs a call that may wait for the disk on the blocking pool.

@@ -7,14 +7,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use livetape_catalog::{Catalog, Change, Facts, NewRecording, NewSession, Options};
+use livetape_catalog::{Addresses, Catalog, Change, Facts, NewRecording, NewSession, Options, StoreRole};
 use livetape_disk::{RealDisk, Spool};
 use livetape_media::{Format, MediaTime, WallTime};
 use livetape_mux::{FileName, Progress};
 use livetape_record::{RecordingId, SessionId, StreamPath};
 use livetape_server::config::Secret;
-use livetape_server::http::{Access, Api, EventTail, router};
+use livetape_server::http::{Access, Api, EventTail, UrlLifetime, router};
 use livetape_server::live::{Live, LiveSession, Place};
+use livetape_server::stores::Stores;
 use livetape_store::{ContentType, DirectoryStore};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -63,12 +64,16 @@ impl World {
 
     fn build(tokens: &[&str], public_media: bool, min_free_bytes: u64) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options { public_base: "http://tape.test".to_owned(), endpoints: Vec::new(), gate: None };
+        let options = Options { addresses: Addresses::new("http://tape.test"), endpoints: Vec::new(), gate: None };
         let catalog = Catalog::open(&directory.path().join("livetape.db"), options).unwrap();
         let tail = Arc::new(EventTail::new(&catalog).unwrap());
         let api = Api {
             catalog,
-            store: Arc::new(DirectoryStore::open(Arc::new(RealDisk), &directory.path().join("media")).unwrap()),
+            stores: Stores {
+                primary: Arc::new(DirectoryStore::open(Arc::new(RealDisk), &directory.path().join("media")).unwrap()),
+                fallback: None,
+            },
+            url_lifetime: UrlLifetime { primary: Duration::from_secs(60), fallback: Duration::from_secs(60) },
             spool: Spool::open(Arc::new(RealDisk), directory.path()).unwrap(),
             live: Live::default(),
             tail,
@@ -128,7 +133,10 @@ impl World {
         let lost = Duration::ZERO;
         let finished = Change::RecordingFinished { id, ended_at, reason, facts, recovered: false, lost };
         self.api.catalog.apply(finished).unwrap();
-        self.api.catalog.apply(Change::RecordingReady { id, at: ended_at, size_bytes }).unwrap();
+        self.api
+            .catalog
+            .apply(Change::RecordingReady { id, at: ended_at, size_bytes, store: StoreRole::Primary })
+            .unwrap();
         self.api.catalog.apply(Change::SpoolEvicted { id }).unwrap();
         id
     }
@@ -137,7 +145,7 @@ impl World {
     pub(crate) fn stored(&self, key: &str, media: &[u8]) -> String {
         let parsed = key.parse().unwrap();
         let data = Bytes::copy_from_slice(media);
-        let put = self.api.store.put_bytes(&parsed, data, ContentType::of_key(&parsed));
+        let put = self.api.stores.primary.put_bytes(&parsed, data, ContentType::of_key(&parsed));
         block_on(put).unwrap();
         format!("/media/{}", key.replace('%', "%25"))
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use livetape_catalog::{Catalog, Options, RecordingRow};
+use livetape_catalog::{Addresses, Catalog, Options, RecordingRow};
 use livetape_disk::Spool;
 use livetape_finalize::Destination;
 use livetape_record::SessionId;
@@ -36,7 +36,7 @@ impl World {
         let config: Config = toml::from_str(settings).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let disk = SlowDisk::default();
-        let options = Options { public_base: "http://tape.test".to_owned(), ..Options::default() };
+        let options = Options { addresses: Addresses::new("http://tape.test"), ..Options::default() };
         let catalog = Catalog::open(&directory.path().join("livetape.db"), options).unwrap();
         let destination = Destination {
             catalog: catalog.clone(),

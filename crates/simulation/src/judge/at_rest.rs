@@ -24,6 +24,9 @@ pub fn at_rest(life: &Life, history: &History, reference: &Reference, readings: 
     if life.open_sessions > 0 {
         return Err(format!("{} sessions have not ended", life.open_sessions));
     }
+    if let Some((id, upload)) = life.store.uploads.first_key_value() {
+        return Err(format!("{id} of {} is still under way", upload.key));
+    }
     let objects = objects_of(life);
     check_rows(life, history, &objects)?;
     check_disk(life, history)?;

@@ -14,7 +14,7 @@ use crate::world::{DATA, Life};
 /// # Errors
 /// What does not hold.
 pub fn at_moment(moment: &Moment, known: &Known, life: &Life) -> Result<(), String> {
-    let objects = objects(&moment.volume, &moment.objects);
+    let objects = objects(&moment.volume, &moment.store.objects);
     for (id, row) in &known.recordings {
         let event = known.events.contains_key(&ready_event(id));
         if event != (row.state == "ready") {
