@@ -9,7 +9,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, ConfigError, Flag, ListenAddress, Loaded, LogSettings, Secret, Sources};
-use crate::{demo, fsck, healthcheck, receive, serve, signals};
+use crate::{demo, fsck, healthcheck, online, receive, serve, signals};
 
 /// The exit code for a command line or a configuration that is wrong.
 const EXIT_USAGE: u8 = 2;
@@ -25,7 +25,8 @@ struct Cli {
 enum Command {
     /// Run the recorder.
     Serve(ServeArgs),
-    /// Check a configuration file; errors point at the line.
+    /// Check a configuration file; errors point at the line. Exit code 0: all is well; 1: something that is configured
+    /// does not work (--online); 2: the configuration is wrong.
     Check(CheckArgs),
     /// Run the recorder, push a bundled sample to it, and show what happens.
     Demo(DemoArgs),
@@ -81,6 +82,10 @@ struct CheckArgs {
     /// Also print the settings in force, secrets masked.
     #[arg(long)]
     print: bool,
+    /// Also try what is configured: write to the data directory and the store, and remove it again; resolve the names
+    /// of the webhooks' hosts. Run it as the user that the recorder runs as.
+    #[arg(long)]
+    online: bool,
 }
 
 #[derive(Debug, Args)]
@@ -235,7 +240,14 @@ fn check(args: &CheckArgs) -> Result<ExitCode, anyhow::Error> {
     } else {
         println!("{} is valid", args.file.display());
     }
-    Ok(ExitCode::SUCCESS)
+    if !args.online {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runtime = runtime()?;
+    let well = runtime.block_on(online::check(&loaded.config, &mut std::io::stdout()))?;
+    // A call that hangs on a dead disk must not keep the program.
+    runtime.shutdown_background();
+    Ok(ExitCode::from(if well { 0 } else { 1 }))
 }
 
 fn run_fsck(args: FsckArgs) -> ExitCode {

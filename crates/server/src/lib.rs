@@ -14,6 +14,7 @@ pub mod ingest;
 pub mod live;
 pub mod log;
 pub mod metrics;
+pub mod online;
 pub mod receive;
 pub mod serve;
 pub mod signals;
