@@ -15,7 +15,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
     install --strip target/release/livetape /usr/local/bin/livetape
 
 FROM debian:bookworm-slim
-# For webhooks over HTTPS.
+# For webhooks and object stores over HTTPS.
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin livetape \
     && install --directory --owner livetape --group livetape /data
