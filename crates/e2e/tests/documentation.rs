@@ -46,6 +46,27 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
+fn every_setting_that_is_named_is_one() {
+    let reference = fs::read_to_string(place::root().join("docs/configuration.md")).unwrap();
+    let sections: Vec<&str> =
+        reference.lines().filter_map(|line| Some(line.strip_prefix("## `[")?.trim_start_matches('['))).collect();
+    let mut seen = 0;
+    for (path, page) in pages() {
+        // Between backticks, outside of blocks.
+        let text: String = page.split("```").step_by(2).collect();
+        for word in text.split('`').skip(1).step_by(2) {
+            let Some((section, key)) = word.split_once('.') else { continue };
+            let is_section = sections.iter().any(|line| line.starts_with(&format!("{section}]")));
+            if is_section && !key.is_empty() && !key.contains(|c: char| !matches!(c, 'a'..='z' | '0'..='9' | '_')) {
+                seen += 1;
+                assert!(reference.contains(&format!("| `{word}` |")), "{}: there is no setting {word}", path.display());
+            }
+        }
+    }
+    assert!(seen >= 50, "{seen} settings found");
+}
+
+#[test]
 fn every_command_is_one_the_program_knows() {
     let mut seen = 0;
     for (path, page) in pages() {
