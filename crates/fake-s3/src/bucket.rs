@@ -85,16 +85,16 @@ impl Bucket {
     }
 
     pub(crate) fn upload(&mut self, key: &str, id: &str) -> S3Result<&mut Upload> {
-        let upload = self.uploads.get_mut(&(key.to_owned(), id.to_owned()));
-        upload.ok_or_else(|| s3_error!(NoSuchUpload, "The specified upload does not exist."))
+        self.upload_or(key, id, Gone::NoSuchUpload)
+    }
+
+    fn upload_or(&mut self, key: &str, id: &str, gone: Gone) -> S3Result<&mut Upload> {
+        self.uploads.get_mut(&(key.to_owned(), id.to_owned())).ok_or_else(|| gone.refusal())
     }
 
     /// The upload whose parts are to be listed.
     pub(crate) fn listed(&mut self, key: &str, id: &str, profile: &Profile) -> S3Result<&mut Upload> {
-        match (self.upload(key, id), profile.gone_parts) {
-            (Err(_), Gone::NoSuchKey) => Err(s3_error!(NoSuchKey)),
-            (other, _) => other,
-        }
+        self.upload_or(key, id, profile.gone_parts)
     }
 
     /// Puts a part; its ETag and how it is encrypted.
@@ -133,7 +133,7 @@ impl Bucket {
         if let (Repeat::Succeeds, Some(made)) = (profile.repeated_complete, made) {
             return Ok((made.etag.clone(), made.sse.clone()));
         }
-        let (data, etag) = self.upload(key, id)?.joined(completion, profile)?;
+        let (data, etag) = self.upload_or(key, id, profile.gone_complete)?.joined(completion, profile)?;
         self.check(key, &completion.conditions, profile.complete_condition)?;
         let upload = self.uploads.remove(&name).expect("it was there a line ago");
         self.completed.insert(name, etag.clone());

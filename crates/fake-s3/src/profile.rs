@@ -1,5 +1,7 @@
 //! The ways in which S3 servers differ.
 
+use s3s::{S3Error, s3_error};
+
 /// What a server is like. Tests change fields of the constructors' answers:
 /// `Profile { min_part_bytes: 1, ..Profile::ceph() }`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Profile {
     pub repeated_complete: Repeat,
     /// What listing the parts of an upload that is gone is answered.
     pub gone_parts: Gone,
+    /// What the completion of an upload that is gone is answered, where it does not succeed as a repeated one.
+    pub gone_complete: Gone,
     /// Which aws-chunked bodies it takes.
     pub chunked: Chunked,
     /// What becomes of `If-None-Match` and `If-Match` when an object is put.
@@ -43,13 +47,25 @@ pub enum Repeat {
     NoSuchUpload,
 }
 
-/// How a list of parts says that there is no such upload.
+/// How it is said that there is no such upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gone {
     /// 404 `NoSuchUpload`.
     NoSuchUpload,
     /// 404 `NoSuchKey`.
     NoSuchKey,
+    /// 500 `InternalError`, that the upload's completion is in progress.
+    InProgress,
+}
+
+impl Gone {
+    pub(crate) fn refusal(self) -> S3Error {
+        match self {
+            Self::NoSuchUpload => s3_error!(NoSuchUpload, "The specified upload does not exist."),
+            Self::NoSuchKey => s3_error!(NoSuchKey),
+            Self::InProgress => s3_error!(InternalError, "This multipart completion is already in progress"),
+        }
+    }
 }
 
 /// Which aws-chunked bodies (`x-amz-content-sha256: STREAMING-...`) are taken.
@@ -88,6 +104,7 @@ impl Profile {
             equal_parts: false,
             repeated_complete: Repeat::NoSuchUpload,
             gone_parts: Gone::NoSuchUpload,
+            gone_complete: Gone::NoSuchUpload,
             chunked: Chunked::Taken,
             put_condition: Condition::Honoured,
             complete_condition: Condition::Honoured,
@@ -109,12 +126,14 @@ impl Profile {
         }
     }
 
-    /// Ceph 16.
+    /// Ceph 16, which takes parts of any number.
     pub fn ceph() -> Self {
         Self {
             name: "ceph",
+            max_part_number: i32::MAX,
             repeated_complete: Repeat::Succeeds,
             gone_parts: Gone::NoSuchKey,
+            gone_complete: Gone::InProgress,
             chunked: Chunked::TrailerMismatch,
             complete_condition: Condition::Ignored,
             part_checksums: false,

@@ -193,7 +193,11 @@ async fn request(near: &mut Peer, head: &Head, shared: &Shared) -> Result<Option
         }
         Some(Fault::Reply(reply)) => {
             take(near, head, length).await?;
-            near.writer.write_all(reply.response().as_bytes()).await?;
+            let answer = reply.response();
+            // What answers HEAD has no body.
+            let head_bytes = answer.find("\r\n\r\n").map_or(answer.len(), |end| end + 4);
+            let sent = if method == "HEAD" { &answer[..head_bytes] } else { &answer };
+            near.writer.write_all(sent.as_bytes()).await?;
             None
         }
         Some(Fault::Reset { after_bytes }) => {

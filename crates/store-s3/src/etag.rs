@@ -6,8 +6,9 @@
 //! anything else                         nothing
 //! ```
 //!
-//! Where the service encrypts with keys that are not its own (SSE-KMS, SSE-C), ETags have the same shapes and mean
-//! nothing.
+//! Where the service encrypts with keys that are not its own (SSE-KMS, SSE-C), which may be the bucket's setting and not
+//! ours, ETags have the same shapes, and no more than the number of parts can be believed. Answers say so in the header
+//! `x-amz-server-side-encryption`.
 
 use aws_sdk_s3::types::ServerSideEncryption;
 use md5::{Digest as _, Md5};
@@ -19,6 +20,8 @@ pub(crate) enum ETag {
     Md5([u8; 16]),
     /// The MD5 of the MD5s of so many parts.
     Composite([u8; 16], u32),
+    /// Nothing of the contents, but that they were put in so many parts.
+    Parts(u32),
     /// Nothing that can be compared.
     Other,
 }
@@ -32,6 +35,14 @@ impl ETag {
                 (Some(hash), Ok(count)) => Self::Composite(hash, count),
                 _ => Self::Other,
             },
+        }
+    }
+
+    /// What is left of it where sums mean nothing.
+    pub(crate) fn without_sum(self) -> Self {
+        match self {
+            Self::Composite(_, count) | Self::Parts(count) => Self::Parts(count),
+            Self::Md5(_) | Self::Other => Self::Other,
         }
     }
 
@@ -90,6 +101,8 @@ mod tests {
         }
         assert_eq!(ETag::parse("+00150983cd24fb0d6963f7d28e17f72"), ETag::Other, "a sign is no digit");
         assert_eq!(hex(&hash), abc);
+        let without = |tag: &str| ETag::parse(tag).without_sum();
+        assert_eq!((without(&format!("{abc}-12")), without(abc)), (ETag::Parts(12), ETag::Other));
     }
 
     #[test]

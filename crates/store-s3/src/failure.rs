@@ -45,6 +45,7 @@ const KMS: &str = "check the key of server-side encryption: its id, its state, a
 const STORAGE_CLASS: &str = "set a storage class that the service has, or none";
 const PART_SIZE: &str = "set a size of parts that the service takes";
 const EQUAL_PARTS: &str = "this service wants parts of equal size: set equal_parts";
+const PARTS_MAX: &str = "this service takes fewer parts of an object: set parts_max";
 const UNKNOWN_TO_SERVICE: &str = "the service does not know something that was asked of it: try checksum \"md5\" or \
                                   \"none\", no storage class and no encryption";
 
@@ -131,6 +132,10 @@ impl Answer<'_> {
         // Cloudflare R2 says so with the code for a part that is not there.
         if self.code == "InvalidPart" && self.message.contains("same length") {
             return Sort::Configuration(EQUAL_PARTS);
+        }
+        // OpenStack Swift, at its 1,001st part.
+        if self.code == "InvalidArgument" && self.message.contains("Part number") {
+            return Sort::Configuration(PARTS_MAX);
         }
         let listed = CODES.iter().find(|(code, _)| *code == self.code);
         listed.map_or_else(|| sort_of_status(self.status), |(_, sort)| *sort)

@@ -3,7 +3,8 @@
 //! What services do differently:
 //!
 //! - A completion that is repeated succeeds on Ceph and Swift, and finds no upload on Garage. So when there is
-//!   no upload, the object is looked at, and its size and composite ETag decide.
+//!   no upload, the object is looked at, and its size and composite ETag decide. Where ETags are no sums (SSE-KMS), the
+//!   size and the number of parts do: nobody else puts anything at a recording's key, and certainly not in parts.
 //! - To the completion of an upload that is gone, Ceph 16 answers 500, that one is in progress. So after a failure of
 //!   the service it is asked for the parts, which tells whether there is an upload.
 //! - Of the parts of an upload that is gone, Ceph says `NoSuchKey` and others `NoSuchUpload`.
@@ -187,7 +188,7 @@ impl S3Store {
             return Err(StoreError::SizeDiffers { key: key.clone(), expected_bytes, found_bytes: found.size_bytes });
         }
         match judge(&found, parts) {
-            Contents::Equal | Contents::Untold => Ok(Stored { size_bytes: expected_bytes }),
+            Contents::Equal | Contents::Alike | Contents::Untold => Ok(Stored { size_bytes: expected_bytes }),
             Contents::Strange => {
                 warn!(%key, etag = ?found.etag, parts = parts.len(), "ETag of an unusual kind: only the size was compared");
                 Ok(Stored { size_bytes: expected_bytes })
@@ -202,7 +203,10 @@ impl S3Store {
     /// There is no such upload: done, when the object made of just these parts is there.
     async fn finished_before(&self, upload: &Upload, parts: &[Part]) -> Result<Stored, StoreError> {
         match self.look(&upload.key).await? {
-            Some(found) if found.size_bytes == size_of(parts) && judge(&found, parts) == Contents::Equal => {
+            Some(found)
+                if found.size_bytes == size_of(parts)
+                    && matches!(judge(&found, parts), Contents::Equal | Contents::Alike) =>
+            {
                 Ok(Stored { size_bytes: found.size_bytes })
             }
             _ => Err(StoreError::UploadGone { key: upload.key.clone() }),
@@ -271,6 +275,8 @@ impl S3Store {
 enum Contents {
     Equal,
     Different,
+    /// That they are of as many parts; its sums mean nothing.
+    Alike,
     /// Nothing, as is to be expected: the tags of the parts, or of everything, are no MD5s.
     Untold,
     /// Nothing, though the tags of the parts are MD5s.
@@ -279,6 +285,8 @@ enum Contents {
 
 fn judge(found: &Found, parts: &[Part]) -> Contents {
     match (ETag::of_parts(parts.iter().map(|part| part.tag.as_str())), &found.etag) {
+        (_, ETag::Parts(count)) if usize::try_from(*count) == Ok(parts.len()) => Contents::Alike,
+        (_, ETag::Parts(_)) => Contents::Strange,
         (None, _) | (_, ETag::Other) => Contents::Untold,
         (Some(expected), there) if expected == *there => Contents::Equal,
         (Some(ETag::Composite(_, count)), ETag::Composite(_, there)) if count == *there => Contents::Different,
@@ -359,6 +367,10 @@ mod tests {
             (&["opaque", sums[0]][..], format!("{composite}-2"), Contents::Untold),
         ] {
             assert_eq!(judge(&found(&there), &parts(tags)), expected, "{there}");
+        }
+        for (tag, expected) in [("-2", Contents::Alike), ("-3", Contents::Strange), ("", Contents::Untold)] {
+            let etag = ETag::parse(&format!("{composite}{tag}")).without_sum();
+            assert_eq!(judge(&Found { size_bytes: 10, etag }, &parts(&sums)), expected, "{tag}");
         }
         assert_eq!(size_of(&parts(&sums)), 10);
     }

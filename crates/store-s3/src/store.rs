@@ -57,7 +57,7 @@ impl fmt::Debug for S3Store {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) size_bytes: u64,
-    /// What its ETag says; [`ETag::Other`] where ETags mean nothing.
+    /// What its ETag says, without a sum where those mean nothing.
     pub(crate) etag: ETag,
 }
 
@@ -156,12 +156,9 @@ impl S3Store {
         };
         let size = found.content_length().and_then(|size| u64::try_from(size).ok());
         let size_bytes = size.ok_or_else(|| request.nonsense("the answer does not say how large the object is"))?;
-        let etag = if self.etags_mean_nothing(found.server_side_encryption(), found.sse_customer_algorithm()) {
-            ETag::Other
-        } else {
-            found.e_tag().map_or(ETag::Other, |tag| ETag::parse(unquote(tag)))
-        };
-        Ok(Some(Found { size_bytes, etag }))
+        let etag = found.e_tag().map_or(ETag::Other, |tag| ETag::parse(unquote(tag)));
+        let sums = !self.etags_mean_nothing(found.server_side_encryption(), found.sse_customer_algorithm());
+        Ok(Some(Found { size_bytes, etag: if sums { etag } else { etag.without_sum() } }))
     }
 
     /// Whether ETags are no MD5s, by what an answer says or by what was asked for.

@@ -25,7 +25,8 @@ fn a_second_completion_succeeds_or_finds_no_upload() {
             assert_eq!((first, fake.objects()["k"].puts), (second, 1));
             // Another object there is not taken for the upload's.
             client.put("k", b"other").unwrap();
-            assert_eq!(client.complete("k", &id, &[(1, &etag)]).unwrap_err(), "404 NoSuchUpload");
+            client.complete("k", &id, &[(1, &etag)]).unwrap_err();
+            assert_eq!(fake.objects()["k"].data.as_ref(), b"other");
             Ok(())
         },
         [
@@ -34,6 +35,26 @@ fn a_second_completion_succeeds_or_finds_no_upload() {
             (Profile::ceph(), Ok(())),
             (Profile::garage(), gone),
             (Profile::swift(), Ok(())),
+        ],
+    );
+}
+
+#[test]
+fn the_completion_of_an_aborted_upload_finds_none_or_on_ceph_another_completion() {
+    let gone = Err("404 NoSuchUpload");
+    each(
+        |_, client| {
+            let id = client.begin("k");
+            let etag = client.part("k", &id, 1, b"abc").unwrap();
+            client.abort("k", &id).unwrap();
+            client.complete("k", &id, &[(1, &etag)]).map(drop)
+        },
+        [
+            (Profile::aws(), gone),
+            (Profile::r2(), gone),
+            (Profile::ceph(), Err("500 InternalError")),
+            (Profile::garage(), gone),
+            (Profile::swift(), gone),
         ],
     );
 }
@@ -106,6 +127,21 @@ fn swift_has_a_thousand_parts() {
             (Profile::ceph(), Ok(())),
             (Profile::garage(), Ok(())),
             (Profile::swift(), Err("400 InvalidArgument")),
+        ],
+    );
+}
+
+#[test]
+fn ceph_takes_part_ten_thousand_and_one() {
+    let beyond = Err("400 InvalidArgument");
+    each(
+        |_, client| client.part("k", &client.begin("k"), 10_001, b"x").map(drop),
+        [
+            (Profile::aws(), beyond),
+            (Profile::r2(), beyond),
+            (Profile::ceph(), Ok(())),
+            (Profile::garage(), beyond),
+            (Profile::swift(), beyond),
         ],
     );
 }

@@ -133,8 +133,12 @@ fn the_proxy_answers_in_the_servers_place() {
         assert_eq!(client.put("k", &vec![0; 1 << 20]).unwrap_err(), told);
     }
     assert_eq!(fake.count("PutObject"), 0);
+    // To HEAD without a body, so that the connection can be used again.
+    let looking = || client.wait(client.s3.head_object().bucket(&client.bucket).key("k").send()).map(drop);
+    assert_eq!(looking().unwrap_err(), "403 without a code");
     proxy.heal();
     client.put("k", b"x").unwrap();
+    looking().unwrap();
 }
 
 #[test]

@@ -79,6 +79,10 @@ fn an_error_names_the_operation_the_key_the_bucket_and_what_to_do() {
     let answer = Answer { status: 400, code: "InvalidPart", message, ..Answer::default() };
     let text = with_key(|request| request.answered(&answer)).to_string();
     assert!(text.contains("equal_parts"), "{text}");
+    let message = "Part number must be an integer between 1 and 1000, inclusive";
+    let answer = Answer { status: 400, code: "InvalidArgument", message, ..Answer::default() };
+    let text = with_key(|request| request.answered(&answer)).to_string();
+    assert!(text.contains("parts_max"), "{text}");
 }
 
 #[test]
