@@ -1,8 +1,11 @@
 //! The project's chores: `cargo xtask test` and its parts. Uses the standard library only, so that
 //! it builds in a moment on a bare machine.
 
+mod ceph;
 mod fuzz;
+mod garage;
 mod run;
+mod server;
 mod setup;
 mod soak;
 mod suite;
@@ -15,6 +18,8 @@ Usage: cargo xtask COMMAND
   test              everything that must pass: tools, formatting, lints, unit, property and golden
                     tests, tidy, and end to end with real clients
   e2e [FILTER]      the end-to-end tests alone, or those whose names contain FILTER
+  s3 [ceph|garage]  the tests of the S3 store against a Ceph, or a Garage (which is compiled first)
+  ceph start|stop   a Ceph of one node to try things with
   slow              the end-to-end tests with a browser and with OBS
   soak NAME [K=N]   real faults for minutes, with figures; without a name, which there are
   fuzz SECONDS [TARGET]  every fuzz target, or one, for SECONDS each
@@ -29,6 +34,9 @@ fn main() -> ExitCode {
         ["test"] => suite::test(),
         ["e2e"] => suite::e2e(None),
         ["e2e", filter] => suite::e2e(Some(filter)),
+        ["s3"] | ["s3", "ceph"] => suite::s3_on_ceph(),
+        ["s3", "garage"] => suite::s3_on_garage(),
+        ["ceph", arguments @ ..] => ceph::ceph(arguments),
         ["slow"] => suite::slow(),
         ["soak", arguments @ ..] => soak::soak(arguments),
         ["fuzz", "keep"] => fuzz::keep(None),

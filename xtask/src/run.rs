@@ -34,6 +34,17 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     if status.success() { Ok(()) } else { Err(format!("{name} failed: {status}")) }
 }
 
+/// Runs the command to its end; what it prints is shown only with its failure.
+pub(crate) fn quietly(command: &mut Command) -> Outcome {
+    let name = describe(command);
+    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("cannot run {name}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{name} failed: {}\n{}", output.status, said.trim_end()))
+}
+
 /// Whether the command can be run and succeeds; what it prints is dropped.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();

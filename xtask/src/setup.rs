@@ -1,4 +1,4 @@
-//! Installs what the tests need and the machine lacks: Debian's packages, the current ffmpeg (as
+//! Installs what the tests need and the machine lacks: Debian's packages, Ceph's among them, the current ffmpeg (as
 //! the PyPI wheel `imageio-ffmpeg` carries it), and the test runner.
 //!
 //! Every step looks first and does nothing when all is there, so that a second run costs a second
@@ -30,6 +30,15 @@ const FOR_TESTS: &[Package] = &[
     ("docker-compose", &["docker-compose", "version"]),
 ];
 
+/// The real S3 service that the store is tested against.
+const CEPH: &[Package] = &[
+    ("radosgw", &["radosgw", "--version"]),
+    ("ceph-mon", &["ceph-mon", "--version"]),
+    ("ceph-osd", &["ceph-osd", "--version"]),
+    ("ceph-mgr", &["ceph-mgr", "--version"]),
+    ("ceph-common", &["which", "ceph", "radosgw-admin", "monmaptool", "ceph-authtool"]),
+];
+
 /// What the slow tests use as well.
 const FOR_SLOW_TESTS: &[Package] = &[
     ("obs-studio", &["obs", "--version"]),
@@ -48,8 +57,22 @@ const NPM_PACKAGES: &[&str] = &["hls.js@1.7.4", "playwright-core@1.65.1"];
 /// Installs what `test` and `e2e` need.
 pub(crate) fn for_tests() -> Outcome {
     packages(FOR_TESTS)?;
+    ceph()?;
     current_ffmpeg()?;
     nextest()
+}
+
+/// Installs Ceph. That it cannot be had is an error: a store that was tried against a fake alone was not tested.
+pub(crate) fn ceph() -> Outcome {
+    packages(CEPH).map_err(|problem| {
+        let names: Vec<&str> = CEPH.iter().map(|(name, _)| *name).collect();
+        format!(
+            "the S3 store is tested against a real Ceph, and none can be installed here: {problem}\n\
+             These tests are not left out. Install what Debian calls {}, then run this again; while working on \
+             something else, `cargo nextest run` leaves out what needs it.",
+            names.join(" ")
+        )
+    })
 }
 
 /// Installs what `slow` needs.
@@ -134,7 +157,8 @@ fn entry(directory: &Path, wanted: impl Fn(&str) -> bool) -> Outcome<PathBuf> {
         .ok_or_else(|| format!("{} does not hold the file that was just unpacked there", directory.display()))
 }
 
-fn nextest() -> Outcome {
+/// Installs the test runner.
+pub(crate) fn nextest() -> Outcome {
     if succeeds(&mut cargo("nextest --version")) {
         return Ok(());
     }

@@ -3,7 +3,10 @@
 //! There is one build profile (cargo's `dev`, see the root's `Cargo.toml`) and one target directory,
 //! so that the program under test and the tests share every compiled crate.
 
+use crate::ceph::Ceph;
+use crate::garage::{self, Garage};
 use crate::run::{Outcome, cargo, run, step};
+use crate::server::Variables;
 use crate::setup;
 
 /// Everything that must pass before a change lands. Ends with the test runner's own summary.
@@ -20,7 +23,27 @@ pub(crate) fn test() -> Outcome {
     step("compile the program and the tests", || run(&mut cargo("nextest run --workspace --no-run --cargo-quiet")))?;
     // The corpora first, so a finding that came back fails at once; then what nobody has tried yet.
     crate::fuzz::briefly()?;
-    run(&mut cargo("nextest run --workspace --no-fail-fast"))
+    let ceph = step("start a Ceph", Ceph::of_this_run)?;
+    run(cargo("nextest run --workspace --no-fail-fast").envs(ceph.variables()))
+}
+
+/// The tests of the S3 store, and among them those against a real Ceph.
+pub(crate) fn s3_on_ceph() -> Outcome {
+    step("tools", || setup::ceph().and_then(|()| setup::nextest()))?;
+    let ceph = step("start a Ceph", Ceph::of_this_run)?;
+    s3(ceph.variables())
+}
+
+/// The tests of the S3 store, and among them those against a real Garage.
+pub(crate) fn s3_on_garage() -> Outcome {
+    step("tools", || setup::nextest().and_then(|()| garage::install()))?;
+    let garage = step("start a Garage", Garage::of_this_run)?;
+    s3(garage.variables())
+}
+
+fn s3(server: Variables) -> Outcome {
+    let packages = "--package livetape-store-s3 --package livetape-fake-s3";
+    run(cargo(&format!("nextest run {packages} --no-fail-fast")).envs(server))
 }
 
 /// The end-to-end tests, or those whose names contain `filter`.
