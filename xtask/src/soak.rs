@@ -10,6 +10,11 @@ const SOAKS: &[(&str, &str, &str)] = &[
     ("crash", "death and failure at every call that changes the disk", "step=1 most=1000"),
     ("disk", "a disk that stands still, and one that is full, for so many seconds", "stall=30 full=60"),
     ("net", "connections that break, freeze and crawl, for so many seconds", "seconds=120 streams=20"),
+    (
+        "bucket",
+        "how soon recordings are whole in a bucket, and an outage of so many seconds",
+        "rounds=5 outage=600 streams=20",
+    ),
     ("world", "the simulated world crashed at every step-th effect, and again while it recovers", "step=1"),
     ("flood", "noise, half handshakes, lies, crowds and haste, for so many seconds", "seconds=600"),
 ];

@@ -1,5 +1,6 @@
 //! Faults for minutes, with figures. Run by `cargo xtask soak`, never by the ordinary tests.
 
+mod bucket;
 mod crash;
 mod disk;
 mod flood;

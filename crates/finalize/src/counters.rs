@@ -9,6 +9,7 @@ use crate::Trouble;
 /// [`Counters::snapshot`].
 #[derive(Debug, Default)]
 pub struct Counters {
+    uploads: AtomicU64,
     stored_bytes: AtomicU64,
     stored_media_ms: AtomicU64,
     ready: AtomicU64,
@@ -23,6 +24,8 @@ pub struct Counters {
 /// The counts at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
+    /// Parts and objects on their way at that moment, into stores that take parts.
+    pub uploads: u64,
     /// Bytes put into the store.
     pub stored_bytes: u64,
     /// Playing time of the recordings that became ready.
@@ -52,6 +55,7 @@ impl Counters {
             *count = read(counter);
         }
         Snapshot {
+            uploads: read(&self.uploads),
             stored_bytes: read(&self.stored_bytes),
             stored_media: Duration::from_millis(read(&self.stored_media_ms)),
             ready: read(&self.ready),
@@ -62,6 +66,14 @@ impl Counters {
             undelivered: read(&self.undelivered),
             given_up: read(&self.given_up),
         }
+    }
+
+    pub(crate) fn upload_began(&self) {
+        self.uploads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn upload_ended(&self) {
+        self.uploads.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn stored(&self, bytes: u64) {

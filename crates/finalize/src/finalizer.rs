@@ -130,7 +130,8 @@ impl Finalizer {
         if !rows.is_empty() {
             info!(recordings = rows.len(), "recordings on their way to the store are taken up again");
         }
-        let (queue, permits, followers) = (Mutex::new(queue), Permits::new(options.transfers), Followers::default());
+        let (queue, permits, followers) =
+            (Mutex::new(queue), Permits::new(options.transfers, tools.counters.clone()), Followers::default());
         let (more, done) = (Notify::new(), Notify::new());
         let shared = Arc::new(Shared { tools, options, queue, permits, followers, more, done });
         let run = Arc::clone(&shared).run(shutdown);
@@ -171,11 +172,6 @@ impl Finalizer {
     /// timeline: what the files do not hold of it is lost in this format. `None` when that is not known.
     pub fn recording_broken(&self, id: RecordingId, received: Option<MediaTime>) {
         self.push(id, Task::Complete { received });
-    }
-
-    /// Parts and objects on their way at this moment, in stores that take parts.
-    pub fn in_flight(&self) -> usize {
-        self.0.permits.taken(self.0.options.transfers)
     }
 
     /// Recordings that are not in the store yet.

@@ -7,6 +7,8 @@ use livetape_media::EndReason;
 pub enum CutReason {
     /// It reached its allowed length.
     DurationLimit,
+    /// It reached its allowed size.
+    SizeLimit,
     /// A codec or a resolution changed.
     CodecChanged,
     /// A further track appeared.
@@ -26,6 +28,7 @@ impl CutReason {
     pub const fn name(self) -> &'static str {
         match self {
             Self::DurationLimit => "duration_limit",
+            Self::SizeLimit => "size_limit",
             Self::CodecChanged => "codec_changed",
             Self::TrackAdded => "track_added",
             Self::TimestampJump => "timestamp_jump",

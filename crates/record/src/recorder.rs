@@ -39,6 +39,8 @@ pub struct Policy {
     pub layout: Layout,
     /// A recording is cut at the first key frame at which it is at least this long.
     pub max_duration: Duration,
+    /// A recording is cut at a key frame after it has become this large, in bytes; `None`: size is no reason.
+    pub max_bytes: Option<u64>,
     /// A recording shorter than this is discarded.
     pub min_duration: Duration,
     /// How long to wait, in media time, for the second track before a recording opens without it.
@@ -300,6 +302,11 @@ impl Recorder {
                     Step::Skipped => self.skipped += 1,
                     Step::NoKeyFrame => effects.push(Effect::Warn(no_key_frame(self.policy.format))),
                     Step::Cut => self.finish_cut(now, effects),
+                }
+                if let (State::Open(open), Some(max_bytes)) = (&mut self.state, self.policy.max_bytes)
+                    && open.size_bytes() >= max_bytes
+                {
+                    open.due.get_or_insert(CutReason::SizeLimit);
                 }
                 self.drain_ops(now, effects);
             }

@@ -26,6 +26,8 @@ mod webhook;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use livetape_media::Format;
+use livetape_record::Policy;
 use serde::{Deserialize, Serialize};
 
 pub use address::{HttpUrl, HttpUrlError, ListenAddress, ListenAddressError};
@@ -136,6 +138,25 @@ impl Config {
     /// The settings in force as TOML, secrets masked.
     pub fn to_masked_toml(&self) -> String {
         toml::to_string(self).unwrap_or_else(|error| format!("# cannot be shown: {error}\n"))
+    }
+
+    /// How each stream is recorded, one policy for each format, as the store can take it.
+    pub fn policies(&self) -> Vec<Policy> {
+        let mut policies = self.record.policies();
+        let buckets =
+            [(self.store.kind == StoreKind::S3, &self.s3), (self.fallback.kind == FallbackKind::S3, &self.fallback_s3)];
+        for (_, s3) in buckets.into_iter().filter(|(used, _)| *used) {
+            for policy in policies.iter_mut().filter(|policy| policy.format != Format::Hls) {
+                // What comes up to the next key frame must fit too.
+                let most = s3.part_size.bytes().saturating_mul(u64::from(s3.max_parts)) / 10 * 9;
+                policy.max_bytes = Some(policy.max_bytes.map_or(most, |bytes| bytes.min(most)));
+                if s3.equal_parts {
+                    let room = &mut policy.layout.mp4_reserve_max_bytes;
+                    *room = (*room).min(s3.part_size.bytes() / 2);
+                }
+            }
+        }
+        policies
     }
 
     /// Where the directory store keeps objects.

@@ -110,7 +110,7 @@ impl Context {
             stall_grace: config.record.stall_grace.duration(),
             stall_warning: config.record.stall_warning.duration(),
             on_conflict: config.rtmp.on_conflict,
-            policies: config.record.policies(),
+            policies: config.policies(),
             warnings: Warnings::new(destination.catalog.clone()),
             destination,
             space: SpaceProbe::default(),

@@ -174,6 +174,19 @@ impl Live {
         self.sessions().iter().filter_map(oldest).min()
     }
 
+    /// Bytes a second by which all open recordings grow, over their lives so far.
+    pub fn growth(&self) -> f64 {
+        let of_session = |session: &Arc<LiveSession>| -> f64 {
+            let details = lock(&session.details);
+            let rates = details.recordings.values().filter_map(|open| {
+                let seconds = open.progress.duration.as_secs_f64();
+                (seconds > 0.0).then(|| open.progress.size_bytes as f64 / seconds)
+            });
+            rates.sum()
+        };
+        self.sessions().iter().map(of_session).sum()
+    }
+
     /// Every session that is live or still being written.
     fn sessions(&self) -> Vec<Arc<LiveSession>> {
         let sessions = lock(&self.0);

@@ -316,9 +316,11 @@ pub fn oldest_unsynced(age: Duration) {
     gauge!("livetape_oldest_unsynced_seconds").set(age.as_secs_f64());
 }
 
-/// The oldest media has been here for so long that is not yet in the store.
-pub fn oldest_unstored(age: Duration) {
+/// The oldest media has been here for so long that is not yet in the store; so many bytes of finished
+/// recordings are not.
+pub fn unstored(age: Duration, bytes: u64) {
     ready();
+    gauge!("livetape_unstored_bytes").set(as_f64(bytes));
     gauge!("livetape_oldest_unstored_seconds").set(age.as_secs_f64());
 }
 
@@ -380,9 +382,17 @@ impl Drop for Raised {
     }
 }
 
-/// Space on the data directory's disk.
-pub fn disk_space(free_bytes: u64, total_bytes: u64) {
+/// So many parts and objects are on their way into stores that take parts.
+pub fn uploads(count: u64) {
     ready();
+    gauge!("livetape_uploads").set(as_f64(count));
+}
+
+/// Space on the data directory's disk, and the bytes a second by which recordings grow.
+pub fn disk_space(free_bytes: u64, total_bytes: u64, growth: f64) {
+    ready();
+    let lasts = if growth > 0.0 { as_f64(free_bytes) / growth } else { f64::INFINITY };
+    gauge!("livetape_spool_lasts_seconds").set(lasts);
     gauge!("livetape_disk_free_bytes").set(as_f64(free_bytes));
     gauge!("livetape_disk_total_bytes").set(as_f64(total_bytes));
 }

@@ -121,6 +121,7 @@ pub async fn bucket(s3: &S3Settings) -> Result<S3Store, anyhow::Error> {
         },
         storage_class: text(&s3.storage_class),
         ca_pem,
+        attempt_timeout: s3.request_timeout.duration(),
         max_bytes_per_second: s3.max_rate.bytes(),
         ..S3Options::default()
     };

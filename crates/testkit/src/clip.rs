@@ -37,6 +37,13 @@ pub fn larger() -> PathBuf {
     made("larger", &format!("{} {} {AVC} {AAC}", picture("640x360", 10), tone(48_000, 10)))
 }
 
+/// 12 s of H.264 at 20 Mbit/s, and AAC.
+pub fn heavy() -> PathBuf {
+    let noise = format!("{},noise=alls=60:allf=t+u", picture("640x360", 12));
+    let avc = AVC.replace("veryfast", "ultrafast");
+    made("heavy", &format!("{noise} {} {avc} -b:v 20M -maxrate 20M -bufsize 20M {AAC}", tone(48_000, 12)))
+}
+
 /// 150 s of H.264 and AAC.
 pub fn long() -> PathBuf {
     made("long", &format!("{} {} {AVC} -b:v 150k {AAC}", picture("320x180", 150), tone(48_000, 150)))

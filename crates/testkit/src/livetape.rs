@@ -78,6 +78,8 @@ impl Settings {
 /// The running program.
 pub struct Livetape {
     home: TempDir,
+    /// Where finished files are looked for.
+    media: Option<PathBuf>,
     how: Launch,
     child: Option<Child>,
     log: Arc<Mutex<Vec<String>>>,
@@ -102,6 +104,7 @@ impl Livetape {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut livetape = Self {
             home,
+            media: None,
             how,
             child: None,
             log: Arc::default(),
@@ -169,7 +172,17 @@ impl Livetape {
 
     /// The path of the finished file of a recording.
     pub fn file(&self, recording: &Recording) -> PathBuf {
-        self.data().join("media").join(recording.text("key"))
+        self.media().join(recording.text("key"))
+    }
+
+    /// Where finished files are: in the directory store, unless they were fetched to elsewhere.
+    pub fn media(&self) -> PathBuf {
+        self.media.clone().unwrap_or_else(|| self.data().join("media"))
+    }
+
+    /// Finished files have been fetched from where they are to this directory.
+    pub fn look_in(&mut self, media: PathBuf) {
+        self.media = Some(media);
     }
 
     /// A directory for the test's own files.

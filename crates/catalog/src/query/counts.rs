@@ -19,6 +19,8 @@ pub struct Counts {
     pub events: u64,
     /// The end of the oldest recording that is finished and not yet whole in the store.
     pub oldest_not_ready: Option<WallTime>,
+    /// Bytes of recordings that are finished and not yet whole in the store.
+    pub not_ready_bytes: u64,
     /// Configured endpoints, by name.
     pub endpoints: Vec<EndpointCounts>,
 }
@@ -54,6 +56,10 @@ impl Catalog {
                          WHERE state IN ('finished', 'uploading')",
                     )?
                     .query_row([], |row| columns::optional_time(row, 0))?,
+                not_ready_bytes: one(
+                    "SELECT coalesce(sum(size_bytes), 0) FROM recordings INDEXED BY recordings_state \
+                     WHERE state IN ('finished', 'uploading')",
+                )?,
                 endpoints: rows(
                     connection,
                     "SELECT endpoints.id, endpoints.disabled_reason, endpoints.pending, \

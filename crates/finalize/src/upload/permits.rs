@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::Counters;
+
 /// Who puts something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Urgency {
@@ -20,20 +22,28 @@ pub(crate) struct Permits {
     all: Arc<Semaphore>,
     /// What recordings that grow may have of them: the others never wait for all of these.
     growing: Arc<Semaphore>,
+    counters: Arc<Counters>,
 }
 
 /// A permit to have one part or object on its way.
 pub(crate) struct Permit {
     _one: Option<OwnedSemaphorePermit>,
     _growing: Option<OwnedSemaphorePermit>,
+    counters: Arc<Counters>,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.counters.upload_ended();
+    }
 }
 
 impl Permits {
-    /// So many at once, at least one.
-    pub(crate) fn new(transfers: usize) -> Self {
+    /// So many at once, at least one; they are counted.
+    pub(crate) fn new(transfers: usize, counters: Arc<Counters>) -> Self {
         let all = transfers.clamp(1, Semaphore::MAX_PERMITS);
         let growing = (all * 3 / 4).max(1);
-        Self { all: Arc::new(Semaphore::new(all)), growing: Arc::new(Semaphore::new(growing)) }
+        Self { all: Arc::new(Semaphore::new(all)), growing: Arc::new(Semaphore::new(growing)), counters }
     }
 
     /// Waits for its turn: those who ask first come first.
@@ -43,12 +53,9 @@ impl Permits {
             Urgency::Growing => Arc::clone(&self.growing).acquire_owned().await.ok(),
             Urgency::Finished => None,
         };
-        Permit { _one: Arc::clone(&self.all).acquire_owned().await.ok(), _growing: growing }
-    }
-
-    /// How many are on their way.
-    pub(crate) fn taken(&self, transfers: usize) -> usize {
-        transfers.max(1).saturating_sub(self.all.available_permits())
+        let one = Arc::clone(&self.all).acquire_owned().await.ok();
+        self.counters.upload_began();
+        Permit { _one: one, _growing: growing, counters: Arc::clone(&self.counters) }
     }
 }
 
@@ -62,7 +69,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn recordings_that_grow_leave_room_for_those_that_are_over() {
-        let permits = Permits::new(4);
+        let counters = Arc::new(Counters::default());
+        let permits = Permits::new(4, counters.clone());
         let mut held = Vec::new();
         for _ in 0..3 {
             held.push(permits.take(Urgency::Growing).await);
@@ -70,17 +78,17 @@ mod tests {
         let soon = Duration::from_millis(1);
         assert!(timeout(soon, permits.take(Urgency::Growing)).await.is_err());
         let last = timeout(soon, permits.take(Urgency::Finished)).await.unwrap();
-        assert_eq!(permits.taken(4), 4);
+        assert_eq!(counters.snapshot().uploads, 4);
         assert!(timeout(soon, permits.take(Urgency::Finished)).await.is_err());
         drop(last);
         held.clear();
-        assert_eq!(permits.taken(4), 0);
+        assert_eq!(counters.snapshot().uploads, 0);
         assert!(timeout(soon, permits.take(Urgency::Growing)).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_at_a_time_is_enough_for_both() {
-        let permits = Permits::new(1);
+        let permits = Permits::new(1, Arc::default());
         drop(permits.take(Urgency::Growing).await);
         drop(permits.take(Urgency::Finished).await);
     }

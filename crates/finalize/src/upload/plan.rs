@@ -27,9 +27,7 @@ pub(super) struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// The head does not fit into a part.
-    #[error(
-        "its head has {head_bytes} bytes, and all parts must have {part_bytes}; a larger store.s3.part_size is needed"
-    )]
+    #[error("its head has {head_bytes} bytes, and all parts must have {part_bytes}; a larger s3.part_size is needed")]
     Head {
         /// Bytes of the head.
         head_bytes: u64,
@@ -38,7 +36,7 @@ pub enum PlanError {
     },
     /// There are too many parts.
     #[error(
-        "it has {bytes} bytes, which is more than {parts_max} parts of {part_bytes}; a larger store.s3.part_size is needed"
+        "it has {bytes} bytes, which is more than {parts_max} parts of {part_bytes}; a larger s3.part_size is needed"
     )]
     Parts {
         /// Bytes of the object.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use livetape_mux::hls::{GROWING, INDEX, listed};
 use livetape_mux::{FileName, ReadAt};
-use livetape_store::{ContentType, ObjectKey, PartStore};
+use livetape_store::{ContentType, ObjectKey, PartStore, Upload};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -132,7 +132,7 @@ impl PlaylistWay {
         }
     }
 
-    /// Puts a file that is larger than a part. An upload that is broken off is swept.
+    /// Puts a file that is larger than a part.
     async fn put_large(
         &self,
         store: &dyn PartStore,
@@ -141,20 +141,35 @@ impl PlaylistWay {
         size_bytes: u64,
     ) -> Result<(), FinalizeError> {
         let upload = self.way.within(0, store.begin(key, ContentType::of_key(key))).await?;
+        let result = self.put_large_parts(store, &upload, file, size_bytes).await;
+        if result.is_err() {
+            // It is begun anew. What cannot be given up now is swept.
+            drop(self.way.within(0, store.abort(&upload)).await);
+        }
+        result
+    }
+
+    async fn put_large_parts(
+        &self,
+        store: &dyn PartStore,
+        upload: &Upload,
+        file: &FileName,
+        size_bytes: u64,
+    ) -> Result<(), FinalizeError> {
         let (step, mut at, mut parts) = (store.rules().part_bytes, 0, Vec::new());
         for number in 1.. {
             let _permit = self.way.permits.take(self.way.urgency).await;
             let end = size_bytes.min(at + step);
             let data = self.way.read(file, Bytes::new(), at..end).await?;
-            parts.push(self.way.within(end - at, store.put_part(&upload, number, data)).await?);
+            parts.push(self.way.within(end - at, store.put_part(upload, number, data)).await?);
             self.way.tools.counters.stored(end - at);
             at = end;
             if at == size_bytes {
                 break;
             }
         }
-        let made = self.way.within(size_bytes, store.complete(&upload, &parts)).await?;
-        Ok(super::way::confirm(key, size_bytes, made)?)
+        let made = self.way.within(size_bytes, store.complete(upload, &parts)).await?;
+        Ok(super::way::confirm(&upload.key, size_bytes, made)?)
     }
 
     /// Puts the growing playlist, as far as all it lists is there, when that is due; and the multivariant

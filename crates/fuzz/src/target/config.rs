@@ -73,7 +73,7 @@ fn load(sources: &Sources) {
                 let told = format!("secret = {secret:?}");
                 assert!(secret.is_empty() || secret == "***" || !shown.contains(&told), "a secret is shown: {shown}");
             }
-            loaded.config.record.policies();
+            loaded.config.policies();
             loaded.config.rtmp.limits();
         }
         Err(error) => assert!(!error.to_string().is_empty()),

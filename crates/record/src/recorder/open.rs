@@ -107,6 +107,11 @@ impl Open {
         Progress { flushed: waiting.fold(progress.flushed, MediaTime::min), ..progress }
     }
 
+    /// Bytes of its files so far.
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.muxer.progress().size_bytes
+    }
+
     /// The publisher's tracks are `now` these.
     pub(super) fn compare(&mut self, now: &Tracks) {
         self.video_fits = self.tracks.video == now.video;

@@ -16,16 +16,18 @@ struct Witness {
     format: Format,
     start: MediaTime,
     last: MediaTime,
+    size_bytes: u64,
 }
 
 fn witness(format: Format, begin: Begin, ops: &mut Vec<Op>) -> Box<dyn Muxer> {
     ops.push(Op::Create { file: FileName::flv() });
-    Box::new(Witness { format, start: begin.start, last: begin.start })
+    Box::new(Witness { format, start: begin.start, last: begin.start, size_bytes: 0 })
 }
 
 impl Muxer for Witness {
     fn frame(&mut self, frame: &Frame, ops: &mut Vec<Op>) {
         self.last = self.last.max(frame.pts);
+        self.size_bytes += frame.data.len() as u64;
         ops.push(Op::Append { file: FileName::flv(), slices: vec![frame.data.clone()] });
     }
     fn flush(&mut self, _: &mut Vec<Op>) {}
@@ -34,7 +36,7 @@ impl Muxer for Witness {
         if self.format == Format::Hls { Ok(()) } else { Err(NotPossible) }
     }
     fn progress(&self) -> Progress {
-        Progress::default()
+        Progress { size_bytes: self.size_bytes, ..Progress::default() }
     }
     fn end(&mut self, end: Option<MediaTime>, _: &mut Vec<Op>) -> Summary {
         let duration = (end.unwrap_or(self.last + MediaTime::from_millis(40)) - self.start).to_duration();
@@ -47,6 +49,7 @@ fn policy(format: Format, max_ms: u64) -> Policy {
         format,
         layout: Layout::default(),
         max_duration: Duration::from_millis(max_ms),
+        max_bytes: None,
         min_duration: Duration::ZERO,
         track_wait: Duration::from_secs(1),
         names: NameTemplate::default(),
@@ -265,6 +268,25 @@ fn the_limit_cuts_at_the_next_key_frame_and_sound_at_the_same_instant() {
         assert!(sounds(0).iter().all(|ms| *ms < 2_080), "sound before the shown key frame is in the first");
         assert!(sounds(1).iter().all(|ms| (2_080..4_080).contains(ms)));
         assert_eq!((0..3).map(|line| log.frames(line).len()).sum::<usize>(), items.len() - 3);
+    }
+}
+
+#[test]
+fn a_recording_that_has_become_large_is_cut_at_the_next_key_frame() {
+    let mut items = vec![video(640), audio(48_000)];
+    items.extend(steady(5, 25));
+    items.push(end());
+    for format in Format::ALL {
+        let whole = run(recorder(policy(format, 60_000)), &items);
+        assert_eq!(whole.lines.len(), 1);
+        // Reached within the second group of pictures, and again within the fourth.
+        let bytes: u64 =
+            items.iter().map(|item| if let Item::Frame(frame) = item { frame.data.len() } else { 0 } as u64).sum();
+        let log = run(recorder(Policy { max_bytes: Some(bytes * 3 / 10), ..policy(format, 60_000) }), &items);
+        assert_eq!(log.lines.len(), 3, "{:?}", log.lines);
+        assert_eq!((log.frames(1)[0], log.frames(2)[0]), ("v2000K", "v4000K"));
+        assert_eq!((0..3).map(|line| log.frames(line).len()).sum::<usize>(), items.len() - 3);
+        assert!(log.lines[1].contains("size_limit") || log.lines[0].contains("size_limit"), "{:?}", log.lines);
     }
 }
 

@@ -206,6 +206,7 @@ fn s3(section: &str, s3: &S3Settings, used: bool, findings: &mut Findings<'_>) {
     let part = ByteSize::from_mib(5)..=ByteSize::from_mib(1024);
     findings.size(&setting("part_size"), s3.part_size, part);
     findings.count(&setting("max_parts"), s3.max_parts, 2..=10_000);
+    findings.period(&setting("request_timeout"), s3.request_timeout, SECOND..=HOUR);
     findings.period(&setting("url_lifetime"), s3.url_lifetime, MINUTE..=Period::from_mins(7 * 24 * 60));
     if !s3.kms_key_id.is_empty() && s3.encryption != EncryptionSetting::AwsKms {
         findings.problem(setting("kms_key_id"), "a key needs encryption = \"aws:kms\"");

@@ -116,6 +116,7 @@ impl RecordSettings {
             format,
             layout: self.layout(),
             max_duration: self.max_duration(format),
+            max_bytes: None,
             min_duration: self.min_duration.duration(),
             track_wait: self.track_wait.duration(),
             // It has been found good when it was read.

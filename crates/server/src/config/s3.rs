@@ -34,6 +34,8 @@ pub struct S3Settings {
     pub max_parts: u32,
     /// How what is sent is checked by the service.
     pub checksum: ChecksumSetting,
+    /// How long a request may take; one that moves much has longer.
+    pub request_timeout: Period,
     /// What is sent in a second at most, over all uploads; 0 is no limit.
     pub max_rate: ByteSize,
     /// Where objects can be fetched by everybody: the start of their URLs. Empty: they cannot.
@@ -65,6 +67,7 @@ impl Default for S3Settings {
             equal_parts: false,
             max_parts: 10_000,
             checksum: ChecksumSetting::Md5,
+            request_timeout: Period::from_secs(30),
             max_rate: ByteSize::from_bytes(0),
             public_base_url: HttpUrl::default(),
             url_lifetime: Period::from_mins(60),

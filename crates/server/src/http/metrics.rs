@@ -31,15 +31,17 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
         Ok(spool.space())
     });
     match space.await? {
-        Ok(space) => meters::disk_space(space.free_bytes, space.total_bytes),
+        Ok(space) => meters::disk_space(space.free_bytes, space.total_bytes, api.live.growth()),
         Err(error) => {
             // The other numbers are still worth having.
             problem::fault("looking at the disk", &error);
         }
     }
-    for (trouble, count) in api.counters.snapshot().retries {
+    let counters = api.counters.snapshot();
+    for (trouble, count) in counters.retries {
         meters::upload_retries(trouble.name(), count);
     }
+    meters::uploads(counters.uploads);
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     Ok(([(header::CONTENT_TYPE, kind)], meters::render()).into_response())
 }
@@ -52,7 +54,7 @@ fn count(catalog: &Catalog, open: Option<WallTime>, now: WallTime) -> Result<(),
     }
     meters::oldest_not_ready(counts.oldest_not_ready.map_or(Duration::ZERO, |since| age(since, now)));
     let unstored = [open, counts.oldest_not_ready].into_iter().flatten().min();
-    meters::oldest_unstored(unstored.map_or(Duration::ZERO, |since| age(since, now)));
+    meters::unstored(unstored.map_or(Duration::ZERO, |since| age(since, now)), counts.not_ready_bytes);
     for endpoint in counts.endpoints {
         let oldest = endpoint.oldest_pending.map_or(Duration::ZERO, |since| age(since, now));
         meters::deliveries_pending(&endpoint.id, endpoint.pending, oldest, endpoint.disabled.is_some());

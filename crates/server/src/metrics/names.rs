@@ -50,11 +50,17 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
         "livetape_oldest_unstored_seconds",
         "Age of the oldest media that is not yet in the store: of open recordings since they began, of finished ones since they ended",
     ),
+    ("livetape_unstored_bytes", "Bytes of finished recordings that are not yet whole in the store"),
+    ("livetape_uploads", "Parts and objects on their way into a store that takes parts"),
     ("livetape_recordings_stalled", "Recordings of which nothing reaches the disk although media comes"),
     ("livetape_recordings_suspended", "Recordings that drop media until the disk has caught up"),
     ("livetape_streams_silent", "Streams whose publisher is connected and sends no media"),
     ("livetape_held_bytes", "Bytes held for recordings: waiting for the disk, and assembling messages and fragments"),
     ("livetape_disk_free_bytes", "Space free for recordings on the data directory's disk"),
+    (
+        "livetape_spool_lasts_seconds",
+        "How long the data directory's disk lasts at the rate at which recordings grow, should nothing be taken from it",
+    ),
     ("livetape_disk_total_bytes", "Size of the data directory's disk"),
     ("livetape_http_connections", "HTTP connections open"),
 ];

@@ -10,7 +10,7 @@ use crate::livetape::{Livetape, files_below};
 
 impl Census {
     pub(super) fn check_files(&mut self, livetape: &Livetape, rows: &[Value]) {
-        let media = livetape.data().join("media");
+        let media = livetape.media();
         let mut unknown: BTreeSet<PathBuf> = files_below(&media).into_iter().collect();
         for row in rows.iter().filter(|row| row["state"] == "ready") {
             let file = media.join(words(row, "key"));

@@ -31,7 +31,7 @@ impl Census {
         ready.sort_by_key(|row| (words(row, "session").to_owned(), words(row, "format").to_owned(), sequence(row)));
         let mut tracks: BTreeMap<(u32, u32, String), Track> = BTreeMap::new();
         for row in ready {
-            let file = livetape.data().join("media").join(words(row, "key"));
+            let file = livetape.media().join(words(row, "key"));
             let samples = match container::read(&file) {
                 Ok(samples) if !samples.is_empty() => samples,
                 Ok(_) => {
