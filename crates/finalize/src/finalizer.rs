@@ -204,7 +204,10 @@ impl Finalizer {
 
 /// How an attempt ended.
 enum Ended {
-    Done,
+    Done {
+        /// It shows that the store works.
+        through: bool,
+    },
     /// Nothing more can be done now.
     Dropped,
     Retry(Retry),
@@ -281,7 +284,7 @@ impl Shared {
     fn ended(&self, job: Job, ended: &Ended) {
         let mut queue = self.queue();
         match ended {
-            Ended::Done => queue.finish(job.id, true),
+            Ended::Done { through } => queue.finish(job.id, *through),
             Ended::Dropped => queue.finish(job.id, false),
             Ended::Retry(retry) => queue.retry(job.id, Instant::now(), *retry),
         }
@@ -291,7 +294,10 @@ impl Shared {
 
     async fn attempt(self: Arc<Self>, job: Job) -> Ended {
         let transfer = Transfer { shared: &self, tools: &self.tools, options: self.options, id: job.id };
-        let Err(error) = transfer.run(job).await else { return Ended::Done };
+        let error = match transfer.run(job).await {
+            Ok(through) => return Ended::Done { through },
+            Err(error) => error,
+        };
         let (id, attempt, trouble) = (job.id, job.attempt, error.trouble());
         match error.verdict() {
             Verdict::Retry => self.retry(job, &error, false),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-pub use camera::{Camera, SessionLog, rush};
+pub use camera::{Camera, SessionLog, hurry, rush};
 
 use crate::deadline::within;
 use crate::film::Film;

@@ -40,6 +40,8 @@ pub(super) struct Job {
     pub(super) task: Task,
     /// Which attempt this is, from 1.
     pub(super) attempt: u32,
+    /// The last attempts failed as every recording's would have, this one's or others'.
+    pub(super) troubled: bool,
 }
 
 /// How an attempt ended that has to be repeated.
@@ -114,7 +116,8 @@ impl Queue {
         let entry = self.entries.get_mut(&id)?;
         entry.state = State::Running;
         self.running += 1;
-        Some(Job { id, task: entry.task, attempt: entry.failures.saturating_add(1) })
+        let (task, attempt) = (entry.task, entry.failures.saturating_add(1));
+        Some(Job { id, task, attempt, troubled: self.blocked > 0 })
     }
 
     /// When [`Queue::take`] may have something that it does not have now, if only time passes.

@@ -33,8 +33,8 @@ pub(super) struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// Does what is left to do, whatever was done before.
-    pub(super) async fn run(&self, job: Job) -> Result<(), FinalizeError> {
+    /// Does what is left to do, whatever was done before; whether that shows that the store works.
+    pub(super) async fn run(&self, job: Job) -> Result<bool, FinalizeError> {
         let mut carried = self.shared.followers.take(self.id).await;
         if matches!(job.task, Task::Complete { .. }) {
             // Its files may not be what was read of them: what is in the store is held against them.
@@ -47,7 +47,7 @@ impl Transfer<'_> {
         result
     }
 
-    async fn bring(&self, job: Job, carried: &mut Carried) -> Result<(), FinalizeError> {
+    async fn bring(&self, job: Job, carried: &mut Carried) -> Result<bool, FinalizeError> {
         let task = job.task;
         let mut row = self.row().await?;
         if row.state == RecordingState::Recording
@@ -70,8 +70,9 @@ impl Transfer<'_> {
         }
         match row.state {
             RecordingState::Finished | RecordingState::Uploading => {
-                self.upload(&row, job.attempt, carried).await?;
-                self.evict().await
+                let role = self.upload(&row, job, carried).await?;
+                self.evict().await?;
+                return Ok(role == StoreRole::Primary);
             }
             // The attempt before this one came as far as this.
             RecordingState::Ready => self.evict().await,
@@ -85,7 +86,8 @@ impl Transfer<'_> {
                 blocking(move || set_aside(&tools.catalog, &tools.spool, id)).await
             }
             state => Err(FinalizeError::NotFinished { id: self.id, state: state.name() }),
-        }
+        }?;
+        Ok(true)
     }
 
     async fn row(&self) -> Result<RecordingRow, FinalizeError> {
@@ -99,7 +101,8 @@ impl Transfer<'_> {
         blocking(move || Ok(catalog.apply(change)?)).await
     }
 
-    async fn upload(&self, row: &RecordingRow, attempt: u32, carried: &mut Carried) -> Result<(), FinalizeError> {
+    /// Brings it into a store, and says which.
+    async fn upload(&self, row: &RecordingRow, job: Job, carried: &mut Carried) -> Result<StoreRole, FinalizeError> {
         self.change(Change::UploadStarted { id: self.id }).await?;
         let (spool, owned) = (self.tools.spool.clone(), row.clone());
         let outbound = blocking::<_, FinalizeError, _>(move || {
@@ -108,7 +111,7 @@ impl Transfer<'_> {
             Outbound::find(&spool, &owned)
         });
         let outbound = outbound.await?;
-        let target = self.target(row, attempt);
+        let target = self.target(row, job);
         let store = target.role;
         let size_bytes = match target.store.parts().is_some() {
             true => self.put_in_parts(row, target, outbound, carried).await?,
@@ -122,17 +125,17 @@ impl Transfer<'_> {
         self.change(Change::RecordingReady { id: self.id, at: (self.tools.wall)(), size_bytes, store }).await?;
         self.tools.counters.ready(row.duration.unwrap_or_default());
         info!(recording = %self.id, key = row.key, size_bytes, "recording ready");
-        Ok(())
+        Ok(store)
     }
 
     /// The store that this attempt brings the recording into.
-    fn target(&self, row: &RecordingRow, attempt: u32) -> Target {
+    fn target(&self, row: &RecordingRow, job: Job) -> Target {
         let now_ms = (self.tools.wall)().as_unix_millis();
         let waited_ms = row.ended_at.map_or(0, |ended| now_ms.saturating_sub(ended.as_unix_millis()));
         let waited = Duration::from_millis(u64::try_from(waited_ms).unwrap_or(0));
         match &self.tools.fallback {
-            // The first one is tried by every process at least once.
-            Some(fallback) if attempt > 1 && waited >= fallback.after => {
+            // The first one has been tried, with this recording or another.
+            Some(fallback) if (job.attempt > 1 || job.troubled) && waited >= fallback.after => {
                 warn!(recording = %self.id, ?waited, "the recording goes to the fallback store");
                 Target { role: StoreRole::Fallback, store: fallback.store.clone() }
             }

@@ -14,6 +14,7 @@ use livetape_store::{ContentType, ObjectKey, PartStore, Upload};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::file::COMPLETION_BYTES;
 use super::{Carried, Way};
 use crate::FinalizeError;
 use crate::finalizer::{Outbound, Outgoing};
@@ -168,7 +169,7 @@ impl PlaylistWay {
                 break;
             }
         }
-        let made = self.way.within(size_bytes, store.complete(upload, &parts)).await?;
+        let made = self.way.within(COMPLETION_BYTES.max(size_bytes), store.complete(upload, &parts)).await?;
         Ok(super::way::confirm(&upload.key, size_bytes, made)?)
     }
 

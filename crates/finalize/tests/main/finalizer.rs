@@ -6,9 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use livetape_catalog::{Change, StoreRole};
-use livetape_finalize::{FinalizerOptions, Trouble, recover, system_clock};
+use livetape_disk::RealDisk;
+use livetape_finalize::{Fallback, FinalizerOptions, Trouble, recover, system_clock};
 use livetape_media::Format;
 use livetape_record::RecordingId;
+use livetape_store::{DirectoryStore, ObjectStore};
 
 use crate::flaky_store::{FlakyStore, Put};
 use crate::world::{World, files_of, start};
@@ -111,6 +113,39 @@ async fn an_outage_of_hours_ends_with_everything_in_the_store_soon_after() {
     ids.into_iter().for_each(|id| world.assert_ready_once(id));
     let attempts = store.puts().len();
     assert!(attempts < 4 * 120 + 60, "{attempts} puts: the store was not hammered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_first_store_does_not_take_for_long_goes_to_the_other_and_the_first_is_tried_again() {
+    let world = World::new(&[]);
+    let begun = tokio::time::Instant::now();
+    let outage = Duration::from_secs(3600);
+    let script = move |_: &str, _| if begun.elapsed() < outage { Put::Fails } else { Put::Works };
+    let first = FlakyStore::new(world.store.clone(), script);
+    let directory = world.path("fallback");
+    fs::create_dir(&directory).unwrap();
+    let other: Arc<dyn ObjectStore> = Arc::new(DirectoryStore::open(Arc::new(RealDisk), &directory).unwrap());
+    let mut world = world.with_store(first);
+    world.fallback = Some(Fallback { store: other.clone(), after: Duration::from_secs(600) });
+    let session = world.session(1);
+    let early: Vec<_> = (1..=30).map(|sequence| world.finished(session, Format::Mp4, sequence)).collect();
+    let working = world.finalizer();
+    tokio::time::sleep(Duration::from_secs(590)).await;
+    assert!(early.iter().all(|id| world.state(*id) != "ready"), "it is too early to give the first one up");
+    // Each is tried again within five minutes.
+    tokio::time::sleep(Duration::from_secs(330)).await;
+    for id in &early {
+        assert_eq!((world.state(*id), world.row(*id).store), ("ready", StoreRole::Fallback), "{id}");
+        assert!(other.local_path(&world.row(*id).key.parse().unwrap()).is_some());
+    }
+    tokio::time::sleep(outage).await;
+    let late = world.finished(session, Format::Mp4, 31);
+    working.handle.recording_finished(late);
+    while working.handle.pending() > 0 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(world.row(late).store, StoreRole::Primary);
+    world.assert_ready_once(late);
 }
 
 #[tokio::test(start_paused = true)]

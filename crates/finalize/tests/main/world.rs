@@ -9,7 +9,7 @@ use livetape_catalog::{
     Addresses, Catalog, Change, EventRow, Facts, Gate, NewRecording, NewSession, Options, RecordingRow,
 };
 use livetape_disk::{Disk, Pulse, RealDisk, Spool};
-use livetape_finalize::{Counters, Finalizer, FinalizerOptions, Tools, WallClock};
+use livetape_finalize::{Counters, Fallback, Finalizer, FinalizerOptions, Tools, WallClock};
 use livetape_media::{Format, MediaTime, WallTime};
 use livetape_mux::{FileName, Op};
 use livetape_record::{RecordingId, SessionId};
@@ -42,6 +42,7 @@ pub(crate) struct World {
     pub(crate) catalog: Catalog,
     pub(crate) spool: Spool,
     pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) fallback: Option<Fallback>,
     endpoints: Vec<String>,
 }
 
@@ -59,7 +60,7 @@ impl World {
         let catalog = Catalog::open(&directory.path().join("livetape.db"), options).unwrap();
         let spool = Spool::open(Arc::new(RealDisk), directory.path()).unwrap();
         let store = Arc::new(DirectoryStore::open(Arc::new(RealDisk), &directory.path().join("media")).unwrap());
-        Self { directory, catalog, spool, store, endpoints }
+        Self { directory, catalog, spool, store, fallback: None, endpoints }
     }
 
     /// The program is gone, and another one starts over the same directory.
@@ -69,7 +70,7 @@ impl World {
 
     /// The program is gone, and another one starts over what `between` makes of the directory.
     pub(crate) fn restart_after(self, between: impl FnOnce()) -> Self {
-        let Self { directory, catalog, spool, store, endpoints } = self;
+        let Self { directory, catalog, spool, store, endpoints, .. } = self;
         drop((catalog, spool, store));
         between();
         Self::open(directory, endpoints)
@@ -234,7 +235,7 @@ impl World {
             catalog: self.catalog.clone(),
             spool: self.spool.clone(),
             store: self.store.clone(),
-            fallback: None,
+            fallback: self.fallback.clone(),
             wall: simulated_clock(),
             counters: Arc::new(Counters::default()),
         }

@@ -54,6 +54,23 @@ pub fn rush(server: SocketAddr, film: &Film, stream: u32, session: u32, media: D
     Some(session.log)
 }
 
+/// Pushes the first `media` of a film so many times as fast as it plays, as [`rush`] does, however long it is.
+pub fn hurry(server: SocketAddr, film: &Film, stream: u32, media: Duration, speed: u32) -> Option<SessionLog> {
+    let publisher = Publisher::try_publish(server, "live", &name(stream)).ok()?;
+    let mut session = Session::new(stream, 1, publisher, film);
+    loop {
+        let playing = media.min(session.begun.elapsed() * speed);
+        session.play(film, playing);
+        session.push();
+        if playing == media && session.unsent.is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    session.goodbye(&name(stream));
+    Some(session.log)
+}
+
 /// One stream's publisher.
 pub struct Camera {
     stream: u32,
