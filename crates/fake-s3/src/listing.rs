@@ -122,8 +122,14 @@ pub(crate) fn uploads(
         (Some(after), Some(marker)) => (key, id) > (after, marker),
     };
     let entries = bucket.uploads.iter().filter(|(name, _)| name.0.starts_with(&prefix) && comes(name));
-    let (found, more) = cut(entries, size);
-    let last = found.last().filter(|_| more).map(|(name, _)| (*name).clone()).unzip();
+    let (mut found, more) = cut(entries, size);
+    let mut last = found.last().filter(|_| more).map(|(name, _)| (*name).clone()).unzip();
+    if profile.key_marker_alone && !more_of_key(bucket, &last) {
+        last.1 = None;
+    }
+    if profile.uploads_by_id {
+        found.sort_by_key(|(name, _)| &name.1);
+    }
     let listed = found.into_iter().map(|((key, id), upload)| MultipartUpload {
         key: Some(key.clone()),
         upload_id: Some(id.clone()),
@@ -143,4 +149,10 @@ pub(crate) fn uploads(
         uploads,
         ..ListMultipartUploadsOutput::default()
     })
+}
+
+/// Whether there are uploads of this one's key after it.
+fn more_of_key(bucket: &Bucket, upload: &(Option<String>, Option<String>)) -> bool {
+    let (Some(key), Some(id)) = upload else { return false };
+    bucket.uploads.range((key.clone(), id.clone())..).nth(1).is_some_and(|((next, _), _)| next == key)
 }

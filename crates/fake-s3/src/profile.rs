@@ -34,6 +34,10 @@ pub struct Profile {
     /// How objects are encrypted that do not say. With `aws:kms` no ETag is the MD5 of what it names,
     /// though it looks like one.
     pub default_sse: Option<&'static str>,
+    /// A page of uploads that ends with the last of a key says how the key is called and not the upload.
+    pub key_marker_alone: bool,
+    /// A page of uploads is in the order of their ids, not of their keys.
+    pub uploads_by_id: bool,
     /// The most entries on a page of any list.
     pub page_size: usize,
 }
@@ -110,6 +114,8 @@ impl Profile {
             complete_condition: Condition::Honoured,
             part_checksums: true,
             default_sse: None,
+            key_marker_alone: false,
+            uploads_by_id: false,
             page_size: 1000,
         }
     }
@@ -141,11 +147,14 @@ impl Profile {
         }
     }
 
-    /// Garage 2.5 over http.
+    /// Garage 2.5 over http, which takes parts of any number.
     pub fn garage() -> Self {
         Self {
             name: "garage",
             min_part_bytes: 0,
+            max_part_number: i32::MAX,
+            key_marker_alone: true,
+            uploads_by_id: true,
             chunked: Chunked::SignedTrailerForbidden,
             put_condition: Condition::Ignored,
             complete_condition: Condition::Ignored,

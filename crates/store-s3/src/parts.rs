@@ -8,6 +8,8 @@
 //! - To the completion of an upload that is gone, Ceph 16 answers 500, that one is in progress. So after a failure of
 //!   the service it is asked for the parts, which tells whether there is an upload.
 //! - Of the parts of an upload that is gone, Ceph says `NoSuchKey` and others `NoSuchUpload`.
+//! - A page of uploads that ends with the last of a key names, on Garage, only the key that the next begins after; and
+//!   what is on a page is not in the order of the keys there.
 //! - An abort may miss a part that is just being put, so it is repeated while parts are there.
 
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
@@ -232,8 +234,9 @@ impl S3Store {
 
     async fn page_of_uploads(&self, prefix: &str, after: Option<&str>) -> Result<Uploads, StoreError> {
         let request = self.about_bucket("listing the uploads of");
-        // A name may hold spaces; an id does not.
+        // A name may hold spaces; an id does not, and may be missing.
         let (name, id) = after.and_then(|after| after.rsplit_once(' ')).unzip();
+        let id = id.filter(|id| !id.is_empty());
         let sent = self
             .client
             .list_multipart_uploads()
@@ -256,11 +259,12 @@ impl S3Store {
                 uploads.uploads.push(Upload { key, id: id.to_owned() });
             }
         }
+        uploads.uploads.sort_by(|one, other| one.key.as_str().cmp(other.key.as_str()));
         if page.is_truncated() == Some(true) {
-            let (Some(name), Some(id)) = (page.next_key_marker(), page.next_upload_id_marker()) else {
+            let Some(name) = page.next_key_marker().filter(|name| !name.is_empty()) else {
                 return Err(request.nonsense("a page of uploads that is not the last does not lead to the next"));
             };
-            let next = format!("{name} {id}");
+            let next = format!("{name} {}", page.next_upload_id_marker().unwrap_or_default());
             if after == Some(next.as_str()) {
                 return Err(request.nonsense("a page of uploads that is not the last leads to itself"));
             }

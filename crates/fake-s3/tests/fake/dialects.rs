@@ -132,7 +132,7 @@ fn swift_has_a_thousand_parts() {
 }
 
 #[test]
-fn ceph_takes_part_ten_thousand_and_one() {
+fn ceph_and_garage_take_part_ten_thousand_and_one() {
     let beyond = Err("400 InvalidArgument");
     each(
         |_, client| client.part("k", &client.begin("k"), 10_001, b"x").map(drop),
@@ -140,8 +140,39 @@ fn ceph_takes_part_ten_thousand_and_one() {
             (Profile::aws(), beyond),
             (Profile::r2(), beyond),
             (Profile::ceph(), Ok(())),
-            (Profile::garage(), beyond),
+            (Profile::garage(), Ok(())),
             (Profile::swift(), beyond),
+        ],
+    );
+}
+
+#[test]
+fn garage_ends_a_page_of_uploads_at_a_key_without_an_upload() {
+    let none = Err("no upload");
+    each(
+        |_, client| {
+            let ids = ["k", "l", "l", "m"].map(|key| client.begin(key));
+            let page = |key: Option<&str>, id: Option<&str>| {
+                let listing = client.s3.list_multipart_uploads().bucket(&client.bucket).max_uploads(1);
+                let listing =
+                    listing.set_key_marker(key.map(str::to_owned)).set_upload_id_marker(id.map(str::to_owned));
+                let page = client.wait(listing.send()).unwrap();
+                let next = |marker: Option<&str>| marker.filter(|marker| !marker.is_empty()).map(str::to_owned);
+                (next(page.next_key_marker()), next(page.next_upload_id_marker()))
+            };
+            // Between two uploads of one key every server names the first.
+            assert_eq!(page(Some("k"), Some(&ids[0])), (Some("l".into()), Some(ids[1].clone())));
+            let (key, id) = page(None, None);
+            assert_eq!(key.as_deref(), Some("k"));
+            assert_eq!(page(key.as_deref(), id.as_deref()).0.as_deref(), Some("l"));
+            id.map(drop).ok_or_else(|| "no upload".to_owned())
+        },
+        [
+            (Profile::aws(), Ok(())),
+            (Profile::r2(), Ok(())),
+            (Profile::ceph(), Ok(())),
+            (Profile::garage(), none),
+            (Profile::swift(), Ok(())),
         ],
     );
 }

@@ -44,7 +44,7 @@ const AWS: Dialect = Dialect {
     wrong_key: "InvalidAccessKeyId",
 };
 const CEPH: Dialect = Dialect { any_number: true, ..AWS };
-const GARAGE: Dialect = Dialect { small_parts: true, ..AWS };
+const GARAGE: Dialect = Dialect { small_parts: true, any_number: true, ..AWS };
 const REAL_GARAGE: Dialect = Dialect { wrong_secret: "AccessDenied", wrong_key: "AccessDenied", ..GARAGE };
 const KMS: Dialect = Dialect { tags_are_sums: false, ..AWS };
 
