@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use livetape_catalog::{Change, StoreRole};
+use livetape_catalog::{Change, Facts, StoreRole};
 use livetape_disk::RealDisk;
 use livetape_finalize::{Fallback, FinalizerOptions, Trouble, recover, system_clock};
 use livetape_media::Format;
@@ -139,7 +139,13 @@ async fn what_the_first_store_does_not_take_for_long_goes_to_the_other_and_the_f
         assert!(other.local_path(&world.row(*id).key.parse().unwrap()).is_some());
     }
     tokio::time::sleep(outage).await;
-    let late = world.finished(session, Format::Mp4, 31);
+    // One that has just ended.
+    let late = world.recording(session, Format::Mp4, 31);
+    let size_bytes = world.write(late, &files_of(late));
+    let ended_at = start().plus_millis(i64::try_from(begun.elapsed().as_millis()).unwrap());
+    let facts = Facts { size_bytes, ..Facts::default() };
+    let (reason, lost) = ("unpublish".to_owned(), Duration::ZERO);
+    world.apply(Change::RecordingFinished { id: late, ended_at, reason, facts, recovered: false, lost });
     working.handle.recording_finished(late);
     while working.handle.pending() > 0 {
         tokio::time::sleep(Duration::from_secs(1)).await;
