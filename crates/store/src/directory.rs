@@ -6,6 +6,8 @@
 //! system is mounted within the store, the copy is made beside the target instead, as `.put-` and
 //! 16 digits that follow from the key; the next put of that key removes a leftover.
 //!
+//! With its last object a directory goes too, but never the root.
+//!
 //! Everything goes through a [`Disk`], one effect at a time.
 
 mod listing;
@@ -134,7 +136,25 @@ impl ObjectStore for DirectoryStore {
 
     fn delete<'a>(&'a self, key: &'a ObjectKey) -> Pending<'a, bool> {
         let key = key.clone();
-        self.blocking(move |tree| tree.delete(&key))
+        self.blocking(move |tree| {
+            let removed = tree.remove(&key)?;
+            let directories: Vec<PathBuf> = removed.into_iter().collect();
+            tree.settle_removals(&directories)?;
+            Ok(!directories.is_empty())
+        })
+    }
+
+    fn delete_all<'a>(&'a self, keys: &'a [ObjectKey]) -> Pending<'a, ()> {
+        let keys = keys.to_vec();
+        self.blocking(move |tree| {
+            let mut directories = Vec::new();
+            for key in &keys {
+                directories.extend(tree.remove(key)?);
+            }
+            directories.sort();
+            directories.dedup();
+            tree.settle_removals(&directories)
+        })
     }
 
     fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> Pending<'a, Listing> {

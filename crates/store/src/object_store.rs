@@ -85,6 +85,17 @@ pub trait ObjectStore: Send + Sync {
     /// Removes what is at `key`; returns whether anything was.
     fn delete<'a>(&'a self, key: &'a ObjectKey) -> Pending<'a, bool>;
 
+    /// Removes what is at each of `keys`, in no particular order. After an error some of it may be gone. A
+    /// store that can make many removals durable at once does so here.
+    fn delete_all<'a>(&'a self, keys: &'a [ObjectKey]) -> Pending<'a, ()> {
+        Box::pin(async move {
+            for key in keys {
+                self.delete(key).await?;
+            }
+            Ok(())
+        })
+    }
+
     /// A page of what is in the store under keys that begin with `prefix`, which may be empty and
     /// need not end at a `/`: what comes after `after`, the [`Listing::next`] of the page before.
     /// A page holds a few thousand names at most. What is put or deleted meanwhile may be missed.

@@ -77,10 +77,23 @@ impl Tree {
     /// Puts `source` at `key`; returns what is there and the directory whose sync makes its name
     /// durable.
     pub(super) fn put(&self, key: &ObjectKey, source: &Source) -> Result<(Stored, PathBuf), StoreError> {
-        let directory = self.directory_for(key)?;
-        let put = Put { tree: self, key, source, target: directory.join(key.name()) };
-        let stored = put.run()?;
-        Ok((stored, directory))
+        loop {
+            let pruned = self.pruned();
+            let placed = self.directory_for(key).and_then(|directory| {
+                let put = Put { tree: self, key, source, target: directory.join(key.name()) };
+                Ok((put.run()?, directory))
+            });
+            if self.pruned() == pruned {
+                return placed;
+            }
+            match placed {
+                // The directory, empty until now, was taken away under our hands.
+                Err(_) if !self.has_directory(key)? => {}
+                // It may have been made anew by somebody who has not synced its name yet.
+                Ok((stored, _)) => return Ok((stored, self.directory_for(key)?)),
+                failed => return failed,
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use livetape_disk::{Disk, EntryKind, Stat};
@@ -20,6 +21,8 @@ pub(super) struct Tree {
     pub(super) disk: Arc<dyn Disk>,
     root: PathBuf,
     durable: Mutex<HashSet<PathBuf>>,
+    /// Directories that were taken away since the store was opened. Changes under the lock of `durable`.
+    pruned: AtomicU64,
     /// Held while a temporary file is written, by the temporary file's number.
     pub(super) writing: [Mutex<()>; 16],
 }
@@ -40,7 +43,13 @@ impl Tree {
             let what = if found.is_some() { "is not a directory" } else { "does not exist" };
             return Err(StoreError::Configuration { problem: format!("{} {what}", root.display()) });
         }
-        Ok(Self { disk, root: root.to_owned(), durable: Mutex::default(), writing: Default::default() })
+        Ok(Self {
+            disk,
+            root: root.to_owned(),
+            durable: Mutex::default(),
+            pruned: AtomicU64::new(0),
+            writing: Default::default(),
+        })
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -53,6 +62,7 @@ impl Tree {
 
     /// The directory of `key`, created if need be, with every name on the way to it durable.
     pub(super) fn directory_for(&self, key: &ObjectKey) -> Result<PathBuf, StoreError> {
+        let pruned = self.pruned();
         let mut directory = self.root.join(key.as_str());
         directory.pop();
         let known = self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(&directory);
@@ -75,7 +85,10 @@ impl Tree {
         if durable.len() >= DURABLE_MAX {
             durable.clear();
         }
-        durable.insert(directory.clone());
+        // One that was taken away meanwhile is made by the next put, and is not durable then.
+        if self.pruned() == pruned {
+            durable.insert(directory.clone());
+        }
         Ok(directory)
     }
 
@@ -109,17 +122,60 @@ impl Tree {
         Ok(found.map(|stat| (path, stat.size_bytes)))
     }
 
-    pub(super) fn delete(&self, key: &ObjectKey) -> Result<bool, StoreError> {
-        let Some((path, _)) = self.find(key)? else { return Ok(false) };
+    /// Removes what is at `key`; the directory it was in, if anything was. Its going is not durable yet.
+    pub(super) fn remove(&self, key: &ObjectKey) -> Result<Option<PathBuf>, StoreError> {
+        let Some((path, _)) = self.find(key)? else { return Ok(None) };
         match self.disk.unlink(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(StoreError::from_io(|| format!("removing {}", path.display()), error)),
+            Ok(()) => Ok(path.parent().map(Path::to_owned)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::from_io(|| format!("removing {}", path.display()), error)),
         }
-        if let Some(directory) = path.parent() {
-            self.sync(directory)?;
+    }
+
+    /// Makes it durable that names are gone from these directories, and takes those away that are empty now.
+    pub(super) fn settle_removals(&self, directories: &[PathBuf]) -> Result<(), StoreError> {
+        directories.iter().try_for_each(|directory| self.sync_nearest(directory))?;
+        directories.iter().for_each(|directory| self.prune(directory));
+        Ok(())
+    }
+
+    /// Syncs `directory`, or where it was, if another removal has taken it away.
+    fn sync_nearest(&self, directory: &Path) -> Result<(), StoreError> {
+        for path in directory.ancestors().take_while(|path| path.starts_with(&self.root)) {
+            if *path == *self.root || self.look(path)?.is_some() {
+                match self.sync(path) {
+                    Err(_) if *path != *self.root && self.look(path)?.is_none() => {}
+                    result => return result,
+                }
+            }
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// Whether the directory of `key` is there.
+    pub(super) fn has_directory(&self, key: &ObjectKey) -> Result<bool, StoreError> {
+        let mut directory = self.root.join(key.as_str());
+        directory.pop();
+        Ok(is_directory(self.look(&directory)?))
+    }
+
+    /// Takes `directory` away, and those above it, as far as nothing is in them. One that a power cut brings
+    /// back is in nobody's way.
+    fn prune(&self, directory: &Path) {
+        let below = directory.ancestors().take_while(|path| *path != self.root && path.starts_with(&self.root));
+        for path in below {
+            let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.disk.remove_dir(path).is_err() {
+                return;
+            }
+            self.pruned.fetch_add(1, Ordering::Relaxed);
+            durable.remove(path);
+        }
+    }
+
+    /// Changes when a directory was taken away.
+    pub(super) fn pruned(&self) -> u64 {
+        self.pruned.load(Ordering::Relaxed)
     }
 
     /// What stands at `path`.

@@ -180,6 +180,47 @@ async fn head_and_delete_see_objects_only() {
 }
 
 #[tokio::test]
+async fn a_directory_goes_with_its_last_object_and_the_root_stays() {
+    let place = Place::new();
+    for name in ["live/room/1.mp4", "live/room/day/2.mp4", "live/room/day/3.mp4", "live/other/4.mp4", "5.mp4"] {
+        place.put(name, &place.spool(&name.replace('/', "-"), b"media")).await.unwrap();
+    }
+    place.store.delete_all(&[key("live/room/day/2.mp4"), key("live/room/day/3.mp4"), key("none")]).await.unwrap();
+    assert!(!place.media("live/room/day").exists() && place.media("live/room/1.mp4").exists());
+    assert!(place.store.delete(&key("live/room/1.mp4")).await.unwrap());
+    assert!(!place.media("live/room").exists() && place.media("live/other/4.mp4").exists());
+    // Whatever else is in it keeps a directory.
+    fs::write(place.media("live/other/notes.txt"), "mine").unwrap();
+    place.store.delete_all(&[key("live/other/4.mp4"), key("5.mp4")]).await.unwrap();
+    assert!(place.media("live/other/notes.txt").exists());
+    fs::remove_dir_all(place.media("live")).unwrap();
+    assert!(place.media("").exists());
+    // What was known to be durable is made again.
+    place.put("live/room/day/6.mp4", &place.spool("six", b"media")).await.unwrap();
+    assert!(place.media("live/room/day/6.mp4").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_directory_that_is_taken_away_under_a_put_is_made_again() {
+    let place = std::sync::Arc::new(Place::new());
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..4 {
+        let place = place.clone();
+        tasks.spawn(async move {
+            for round in 0..100 {
+                let name = format!("live/room/{task}.mp4");
+                place.put(&name, &place.spool(&format!("{task}-{round}"), b"media")).await.unwrap();
+                assert!(place.store.delete(&key(&name)).await.unwrap());
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    assert!(!place.media("live").exists());
+}
+
+#[tokio::test]
 async fn a_symbolic_link_out_of_the_store_is_neither_served_nor_followed() {
     let place = Place::new();
     let secret = place.spool("secret.mp4", b"secret");
