@@ -1,5 +1,6 @@
 //! Making one change within a transaction: rows, events, deliveries.
 
+mod deletion;
 mod deliveries;
 mod outbox;
 mod recordings;
@@ -45,6 +46,8 @@ impl Work<'_> {
             Change::Warning { session, recording, kind, detail, at } => {
                 self.warning(session, recording.as_ref(), kind, detail, *at)
             }
+            Change::DeletionStarted { id, reason } => self.deletion_started(id, *reason),
+            Change::RecordingDeleted { id, at } => self.recording_deleted(id, *at),
             Change::SpoolEvicted { id } => self.spool_evicted(id),
             Change::DeliverySucceeded { event, endpoint, at, attempt, status } => {
                 self.delivery_succeeded(event, endpoint, *at, *attempt, *status)

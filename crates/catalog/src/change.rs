@@ -5,7 +5,7 @@ use std::time::Duration;
 use livetape_media::{MediaTime, WallTime};
 use livetape_record::{RecordingId, SessionId};
 
-use crate::{AudioFacts, Facts, StoreRole, VideoFacts};
+use crate::{AudioFacts, DeletionReason, Facts, StoreRole, VideoFacts};
 
 /// A webhook endpoint's name in the configuration.
 pub type EndpointId = String;
@@ -115,6 +115,22 @@ pub enum Change {
     SpoolEvicted {
         /// Which.
         id: RecordingId,
+    },
+    /// A recording's objects are about to be deleted. Only of one that is `ready`; from then on it cannot be
+    /// fetched. For another reason than before it is a conflict.
+    DeletionStarted {
+        /// Which.
+        id: RecordingId,
+        /// Why.
+        reason: DeletionReason,
+    },
+    /// None of a recording's objects is left: its row goes. Only of one that is being deleted and out of the
+    /// spool. Event `recording.deleted`, the last thing the catalog says of it.
+    RecordingDeleted {
+        /// Which.
+        id: RecordingId,
+        /// When.
+        at: WallTime,
     },
     /// An endpoint took an event.
     DeliverySucceeded {

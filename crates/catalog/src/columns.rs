@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use livetape_media::{MediaTime, WallTime};
 use rusqlite::Row;
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 
 use crate::{AudioFacts, CatalogError, EventRow, RecordingRow, SessionRow, StoreRole, VideoFacts};
 
@@ -63,7 +63,7 @@ pub(crate) fn recording(row: &Row<'_>) -> rusqlite::Result<RecordingRow> {
         lost: optional_unsigned(row, 26)?.map(Duration::from_millis),
         upload: row.get(27)?,
         store: row.get::<_, Option<String>>(28)?.map_or(StoreRole::Primary, |_| StoreRole::Fallback),
-        deleting: row.get(29)?,
+        deleting: optional_parsed(row, 29)?,
     })
 }
 
@@ -110,6 +110,18 @@ where
     text.parse().map_err(|error: T::Err| {
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.to_string().into())
     })
+}
+
+/// [`parsed`], where there may be none.
+fn optional_parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>>
+where
+    T: FromStr,
+    T::Err: Display,
+{
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        _ => parsed(row, column).map(Some),
+    }
 }
 
 pub(crate) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {

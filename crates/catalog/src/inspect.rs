@@ -144,6 +144,15 @@ impl Inspection {
         })
     }
 
+    /// Whether an event says that the recording with this id was deleted.
+    pub fn deleted(&self, id: &RecordingId) -> Result<bool, CatalogError> {
+        self.read("looking for an event", |connection| {
+            connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM events WHERE id = ?1 AND type = 'recording.deleted')")?
+                .query_row([recording_event_id(id, "deleted")], |row| row.get(0))
+        })
+    }
+
     /// Of the `limit` events after `sequence`, those that say a recording is ready or bear the id of
     /// one that does; and the sequence to go on from, `None` at the end. Begin with 0.
     pub fn ready_events(&self, sequence: i64, limit: usize) -> Result<(Vec<ReadyEvent>, Option<i64>), CatalogError> {

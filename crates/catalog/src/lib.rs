@@ -43,5 +43,5 @@ pub use inspect::{FoundRow, Inspection, ReadyEvent, Use, ready_event_id};
 pub use query::{Counts, EndpointCounts};
 pub use rebuild::{Rebuilt, rebuild};
 pub use row::{AudioFacts, Facts, RecordingRow, SessionRow, VideoFacts};
-pub use state::{DeliveryState, RecordingState, StoreRole};
-pub use view::{Addresses, RecordingView, SessionView, object_url};
+pub use state::{DeletionReason, DeliveryState, RecordingState, StoreRole};
+pub use view::{Addresses, RecordingView, SessionView, ShownState, object_url};

@@ -1,6 +1,7 @@
 //! Reading the catalog.
 
 mod counts;
+mod deletions;
 mod deliveries;
 mod events;
 mod listing;

@@ -11,7 +11,7 @@
 //!  2    sessions                    the id is one; of two versions the one further along
 //!  3    recordings                  they satisfy the schema; without a session they get one
 //!  4    events                      the body is JSON and bears the same id
-//!       recordings                  again, of what their last event says
+//!       recordings                  not those that were deleted; again, of what their last event says
 //!  5    deliveries                  their event is there
 //!  6    attempts                    their delivery is there
 //! ```

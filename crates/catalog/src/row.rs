@@ -5,7 +5,7 @@ use std::time::Duration;
 use livetape_media::{MediaTime, WallTime};
 use livetape_record::{RecordingId, SessionId};
 
-use crate::{RecordingState, StoreRole};
+use crate::{DeletionReason, RecordingState, StoreRole};
 
 /// A session: one accepted publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub struct RecordingRow {
     /// Which store has it, once it is ready.
     pub store: StoreRole,
     /// Why its objects are being deleted, if they are.
-    pub deleting: Option<String>,
+    pub deleting: Option<DeletionReason>,
 }
 
 /// What a finished recording holds.

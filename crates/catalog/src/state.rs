@@ -12,6 +12,8 @@ use std::str::FromStr;
 ///     |  `-> failed <-+----------'
 ///     `----> discarded
 /// ```
+///
+/// One that is ready may be deleted: its row goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RecordingState {
     /// It grows.
@@ -88,6 +90,49 @@ impl StoreRole {
 impl fmt::Display for StoreRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// Why a recording is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeletionReason {
+    /// Its time is over.
+    Retention,
+    /// There is more than may be stored, and it was the oldest.
+    Quota,
+    /// The store's disk is low, and it was the oldest.
+    LowSpace,
+    /// Somebody asked for it.
+    Request,
+}
+
+impl DeletionReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Retention, Self::Quota, Self::LowSpace, Self::Request];
+
+    /// Its name in the API, in rows and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Retention => "retention",
+            Self::Quota => "quota",
+            Self::LowSpace => "low_space",
+            Self::Request => "request",
+        }
+    }
+}
+
+impl fmt::Display for DeletionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for DeletionReason {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unknown = || format!("'{}' is no reason to delete", text.chars().take(40).collect::<String>());
+        Self::ALL.into_iter().find(|reason| reason.name() == text).ok_or_else(unknown)
     }
 }
 

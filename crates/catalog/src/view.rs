@@ -6,7 +6,7 @@ use livetape_media::{Format, WallTime};
 use livetape_record::{RecordingId, SessionId};
 use serde::{Serialize, Serializer};
 
-use crate::{AudioFacts, RecordingRow, RecordingState, SessionRow, StoreRole, VideoFacts};
+use crate::{AudioFacts, DeletionReason, RecordingRow, RecordingState, SessionRow, StoreRole, VideoFacts};
 
 /// A recording as the API and events show it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,10 +26,11 @@ pub struct RecordingView {
     pub format: Format,
     /// How far it has come.
     #[serde(serialize_with = "text")]
-    pub state: RecordingState,
+    pub state: ShownState,
     /// Where it is, or will be, in the store.
     pub key: String,
-    /// Where it can be fetched, also while it grows; nothing once it is discarded or has failed.
+    /// Where it can be fetched, also while it grows; nothing once it is discarded, has failed, or is
+    /// being deleted.
     pub url: Option<String>,
     /// Which store has it, once it is ready.
     #[serde(serialize_with = "optional_text")]
@@ -63,6 +64,33 @@ pub struct RecordingView {
     pub error: Option<String>,
     /// Bits a second over its whole length.
     pub bit_rate: Option<u64>,
+    /// Why it is being deleted, or was.
+    #[serde(serialize_with = "optional_text")]
+    pub deletion_reason: Option<DeletionReason>,
+}
+
+/// A recording's state as the API and events show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShownState {
+    /// That of its row.
+    Row(RecordingState),
+    /// It has no row any more: only the event that says so shows this.
+    Deleted,
+}
+
+impl Display for ShownState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Row(state) => state.fmt(f),
+            Self::Deleted => f.write_str("deleted"),
+        }
+    }
+}
+
+impl PartialEq<RecordingState> for ShownState {
+    fn eq(&self, other: &RecordingState) -> bool {
+        *self == Self::Row(*other)
+    }
 }
 
 impl RecordingView {
@@ -80,11 +108,10 @@ impl RecordingView {
             session_id: row.id.session,
             format: row.id.format,
             sequence: row.id.sequence,
-            url: (!matches!(row.state, RecordingState::Discarded | RecordingState::Failed))
-                .then(|| addresses.url(&row)),
+            url: is_fetchable(&row).then(|| addresses.url(&row)),
             app: row.app,
             stream: row.stream,
-            state: row.state,
+            state: ShownState::Row(row.state),
             key: row.key,
             store: (row.state == RecordingState::Ready).then_some(row.store),
             size_bytes: row.size_bytes,
@@ -99,8 +126,18 @@ impl RecordingView {
             lost_ms,
             error: row.error,
             bit_rate,
+            deletion_reason: row.deleting,
         }
     }
+
+    /// What is shown of a recording whose row, `row`, is gone.
+    pub(crate) fn deleted(row: RecordingRow, addresses: &Addresses) -> Self {
+        Self { state: ShownState::Deleted, url: None, ..Self::new(row, addresses) }
+    }
+}
+
+fn is_fetchable(row: &RecordingRow) -> bool {
+    row.deleting.is_none() && !matches!(row.state, RecordingState::Discarded | RecordingState::Failed)
 }
 
 /// A session as events show it.

@@ -8,10 +8,11 @@ use livetape_testkit::{Livetape, Publisher, clip, flv};
 
 use crate::FORMATS;
 
-const RECORDING_FIELDS: [&str; 21] = [
+const RECORDING_FIELDS: [&str; 23] = [
     "app",
     "audio",
     "bit_rate",
+    "deletion_reason",
     "duration_ms",
     "end_reason",
     "ended_at",
@@ -27,6 +28,7 @@ const RECORDING_FIELDS: [&str; 21] = [
     "start_reason",
     "started_at",
     "state",
+    "store",
     "stream",
     "url",
     "video",

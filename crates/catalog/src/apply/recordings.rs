@@ -280,11 +280,11 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn known(&self, id: &RecordingId) -> Result<RecordingRow, CatalogError> {
+    pub(super) fn known(&self, id: &RecordingId) -> Result<RecordingRow, CatalogError> {
         self.find(id)?.ok_or(CatalogError::UnknownRecording(*id))
     }
 
-    fn find(&self, id: &RecordingId) -> Result<Option<RecordingRow>, CatalogError> {
+    pub(super) fn find(&self, id: &RecordingId) -> Result<Option<RecordingRow>, CatalogError> {
         self.connection
             .prepare_cached(&format!("SELECT {} FROM recordings WHERE id = ?1", columns::RECORDING))
             .and_then(|mut select| select.query_row([id.to_string()], columns::recording).optional())
@@ -335,6 +335,6 @@ fn frame_rate(video: &VideoFacts) -> Option<f64> {
     video.frame_rate.filter(|rate| rate.is_finite())
 }
 
-fn conflict(id: &RecordingId, detail: String) -> CatalogError {
+pub(super) fn conflict(id: &RecordingId, detail: String) -> CatalogError {
     CatalogError::Conflict { what: id.to_string(), detail }
 }

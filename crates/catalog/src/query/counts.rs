@@ -13,6 +13,8 @@ use crate::{Catalog, CatalogError, EndpointId, RecordingState, columns};
 pub struct Counts {
     /// Recordings in each state; every state is there.
     pub recordings: BTreeMap<RecordingState, u64>,
+    /// Bytes of the ready recordings that are not being deleted.
+    pub stored_bytes: u64,
     /// Sessions that have not ended.
     pub sessions_open: u64,
     /// Events written since the catalog was made.
@@ -48,6 +50,7 @@ impl Catalog {
             let one = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| columns::unsigned(row, 0));
             Ok(Counts {
                 recordings: tallies.into_iter().collect(),
+                stored_bytes: one("SELECT bytes FROM tallies WHERE state = 'ready'")?,
                 sessions_open: one("SELECT count(*) FROM sessions WHERE ended_ms IS NULL")?,
                 events: one("SELECT coalesce(max(sequence), 0) FROM events")?,
                 oldest_not_ready: connection

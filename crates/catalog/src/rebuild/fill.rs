@@ -63,6 +63,7 @@ impl<'a> Filling<'a> {
                 }
             }
             if pass.contains(&Table::Events) {
+                filling.forget_deleted()?;
                 filling.infer_recordings()?;
             }
         }
@@ -318,7 +319,9 @@ fn progress(table: Table, values: &[Value]) -> (usize, i64, i64) {
         Table::Recordings => {
             let state = text(values, 7).and_then(|state| state.parse::<RecordingState>().ok());
             let state = RecordingState::ALL.into_iter().position(|other| Some(other) == state).map_or(0, |at| at + 1);
-            (state, integer(values, 27), integer(values, 28))
+            // Of two that are ready, the one that is being deleted.
+            let deleting = usize::from(values.get(33).is_some_and(|deleting| *deleting != Value::Null));
+            (2 * state + deleting, integer(values, 27), integer(values, 28))
         }
         Table::Deliveries => {
             let over = text(values, 3).is_some_and(|state| matches!(state, "delivered" | "given_up" | "dropped"));

@@ -18,6 +18,19 @@ use crate::{Addresses, CatalogError, StoreRole};
 const OWED_MS: i64 = 3 * 24 * 3600 * 1000;
 
 impl Filling<'_> {
+    /// Takes away the rows of recordings that were deleted: former versions of them, on pages that are not
+    /// in use any more.
+    pub(super) fn forget_deleted(&self) -> Result<(), CatalogError> {
+        self.connection
+            .execute(
+                "DELETE FROM recordings WHERE id IN \
+                 (SELECT json_extract(body, '$.data.id') FROM events WHERE type = 'recording.deleted')",
+                [],
+            )
+            .map_err(CatalogError::sqlite("forgetting recordings that were deleted"))?;
+        Ok(())
+    }
+
     /// Makes the rows of recordings that are over and of which only the event that says so is left.
     pub(super) fn infer_recordings(&mut self) -> Result<(), CatalogError> {
         let failed = || CatalogError::sqlite("looking for recordings in events");
@@ -27,6 +40,9 @@ impl Filling<'_> {
                 "SELECT type, timestamp_ms, body FROM events \
                  WHERE type IN ('recording.ready', 'recording.failed', 'recording.discarded') AND NOT EXISTS \
                  (SELECT 1 FROM recordings WHERE recordings.id = json_extract(events.body, '$.data.id')) \
+                 AND json_extract(body, '$.data.id') NOT IN \
+                 (SELECT json_extract(body, '$.data.id') FROM events WHERE type = 'recording.deleted' \
+                  AND json_extract(body, '$.data.id') IS NOT NULL) \
                  ORDER BY sequence DESC",
             )
             .and_then(|mut select| select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect())

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use livetape_catalog::{Applied, CatalogError, Change, RecordingState, StoreRole};
+use livetape_catalog::{Applied, CatalogError, Change, DeletionReason, RecordingState, StoreRole};
 use livetape_record::RecordingId;
 
 use crate::fixture::{
-    Fixture, at, discarded, evicted, facts, failed, finished, ready, recording, recording_id, session, session_id,
-    uploading,
+    Fixture, at, deleted, deleting, discarded, evicted, facts, failed, finished, ready, recording, recording_id,
+    session, session_id, uploading,
 };
 
 fn whole_life() -> Vec<Change> {
@@ -81,6 +81,8 @@ fn only_the_drawn_transitions_are_possible() {
         (failed(1), vec![Recording, Finished, Uploading], vec![Failed]),
         (discarded(1), vec![Recording], vec![Discarded]),
         (evicted(1), vec![Ready, Failed, Discarded], vec![]),
+        (deleting(1, DeletionReason::Quota), vec![Ready], vec![]),
+        (deleted(1), vec![], vec![]),
     ];
     for (state, way) in ways {
         for (change, made_in, already_in) in &changes {

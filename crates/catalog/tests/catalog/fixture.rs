@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use livetape_catalog::{
-    Addresses, Applied, AudioFacts, Catalog, CatalogError, Change, EventRow, Facts, NewRecording, NewSession, Options,
-    StoreRole, VideoFacts,
+    Addresses, Applied, AudioFacts, Catalog, CatalogError, Change, DeletionReason, EventRow, Facts, NewRecording,
+    NewSession, Options, StoreRole, VideoFacts,
 };
 use livetape_media::{Format, MediaTime, WallTime};
 use livetape_record::{RecordingId, SessionId};
@@ -180,4 +180,12 @@ pub fn uploading(number: u128) -> Change {
 
 pub fn evicted(number: u128) -> Change {
     Change::SpoolEvicted { id: recording_id(number) }
+}
+
+pub fn deleting(number: u128, reason: DeletionReason) -> Change {
+    Change::DeletionStarted { id: recording_id(number), reason }
+}
+
+pub fn deleted(number: u128) -> Change {
+    Change::RecordingDeleted { id: recording_id(number), at: at(100) }
 }

@@ -5,6 +5,7 @@
 mod changes;
 mod commits;
 mod crash;
+mod deletion;
 mod deliveries;
 mod fixture;
 mod full_disk;

@@ -55,7 +55,8 @@ fn a_catalog_of_version_1_keeps_all_it_holds_and_goes_on() {
     drop(catalog);
     // Once is enough.
     let catalog = Catalog::open(&path, options(&["hook"])).unwrap();
-    assert_eq!(catalog.counts().unwrap().recordings[&RecordingState::Ready], 1);
+    let counts = catalog.counts().unwrap();
+    assert_eq!((counts.recordings[&RecordingState::Ready], counts.stored_bytes), (1, 3_000_000));
 }
 
 #[test]

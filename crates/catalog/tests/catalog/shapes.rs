@@ -12,7 +12,7 @@ const READY: &str = concat!(
     r#""start_reason":"publish","end_reason":"unpublish","#,
     r#""video":{"codec":"h264","width":1920,"height":1080,"frame_rate":29.97,"frames":300},"#,
     r#""audio":{"codec":"aac","sample_rate":48000,"channels":2,"frames":469},"#,
-    r#""sequence":1,"recovered":false,"lost_ms":null,"error":null,"bit_rate":2397602}"#
+    r#""sequence":1,"recovered":false,"lost_ms":null,"error":null,"bit_rate":2397602,"deletion_reason":null}"#
 );
 
 fn ready_fixture() -> Fixture {
@@ -64,7 +64,7 @@ fn a_growing_recording_says_null_for_what_is_not_known_yet() {
             r#""store":null,"size_bytes":null,"#,
             r#""duration_ms":null,"started_at":"2026-11-22T21:00:01.000Z","ended_at":null,"start_reason":"publish","#,
             r#""end_reason":null,"video":{"codec":"h264","width":1920,"height":1080,"frame_rate":null,"frames":0},"#,
-            r#""audio":null,"sequence":1,"recovered":false,"lost_ms":null,"error":null,"bit_rate":null}}"#
+            r#""audio":null,"sequence":1,"recovered":false,"lost_ms":null,"error":null,"bit_rate":null,"deletion_reason":null}}"#
         )
     );
 }

@@ -33,6 +33,20 @@ pub(super) enum State {
     Discarded,
 }
 
+/// Why a recording is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DeletionReason {
+    /// Its time is over (`store.retention`).
+    Retention,
+    /// There is more than may be stored (`store.max_size`).
+    Quota,
+    /// The store's disk is low (`store.min_free`).
+    LowSpace,
+    /// Somebody asked for it.
+    Request,
+}
+
 /// One of the configured stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -64,8 +78,8 @@ pub(super) struct Recording {
     /// Which store has it, once it is ready.
     #[schema(required)]
     pub store: Option<Store>,
-    /// Where it can be fetched, as far as it has come; for HLS its multivariant playlist. Null when it failed or
-    /// was discarded.
+    /// Where it can be fetched, as far as it has come; for HLS its multivariant playlist. Null when it failed,
+    /// was discarded or is being deleted.
     #[schema(required)]
     pub url: Option<String>,
     /// Bytes over all its files.
@@ -104,6 +118,9 @@ pub(super) struct Recording {
     /// Bits a second over its whole length.
     #[schema(required)]
     pub bit_rate: Option<u64>,
+    /// Why it is being deleted; it cannot be fetched any more. Null when it is not.
+    #[schema(required)]
+    pub deletion_reason: Option<DeletionReason>,
 }
 
 /// A video track.

@@ -1,0 +1,168 @@
+//! Recordings that are deleted: what is chosen, what is said meanwhile, and what is left.
+
+use livetape_catalog::{
+    Applied, Catalog, CatalogError, Change, DeletionReason, Facts, Inspection, NewRecording, RecordingFilter,
+    RecordingRow, RecordingState, StoreRole, Use, rebuild,
+};
+use livetape_record::RecordingId;
+
+use crate::fixture::{
+    Fixture, at, deleted, deleting, evicted, finished, options, ready, recording, recording_id, session, session_id,
+};
+
+/// A recording that ended so many seconds after the start, has so many bytes, and is out of the spool.
+fn stored(fixture: &Fixture, number: u128, ended: i64, size_bytes: u64, store: StoreRole) {
+    fixture.done(Change::SessionStarted(session(number)));
+    fixture.done(Change::RecordingOpened(recording(number)));
+    let Change::RecordingFinished { id, reason, facts, recovered, lost, .. } = finished(number) else { unreachable!() };
+    let facts = Facts { size_bytes, ..facts };
+    fixture.done(Change::RecordingFinished { id, ended_at: at(ended), reason, facts, recovered, lost });
+    fixture.done(Change::RecordingReady { id, at: at(ended), size_bytes, store });
+    fixture.done(evicted(number));
+}
+
+fn ids(rows: &[RecordingRow]) -> Vec<RecordingId> {
+    rows.iter().map(|row| row.id).collect()
+}
+
+#[test]
+fn a_recording_is_deleted_with_its_event_and_the_repetition_changes_nothing() {
+    let fixture = Fixture::with_endpoints(&["hook"]);
+    stored(&fixture, 1, 11, 500, StoreRole::Primary);
+    fixture.done(deleting(1, DeletionReason::Retention));
+    let before = fixture.dump();
+    assert_eq!(fixture.apply(deleting(1, DeletionReason::Retention)).unwrap(), Applied::Already);
+    assert!(matches!(fixture.apply(deleting(1, DeletionReason::Quota)), Err(CatalogError::Conflict { .. })));
+    assert_eq!(fixture.dump(), before);
+
+    fixture.done(deleted(1));
+    assert_eq!(fixture.catalog.recording(&recording_id(1)).unwrap(), None);
+    assert_eq!(fixture.catalog.recordings(&RecordingFilter::default()).unwrap().items, []);
+    assert_eq!(fixture.catalog.counts().unwrap().recordings[&RecordingState::Ready], 0);
+    assert!(fixture.catalog.session(&session_id(1)).unwrap().is_some(), "its session stays");
+    let event = fixture.events().pop().unwrap();
+    assert_eq!(event.kind, "recording.deleted");
+    assert_eq!(event.id, format!("evt_{}_mp4_1_deleted", session_id(1).0.simple()));
+    let body: serde_json::Value = serde_json::from_str(&event.body).unwrap();
+    let data = &body["data"];
+    assert_eq!((data["state"].as_str(), data["url"].as_str()), (Some("deleted"), None));
+    assert_eq!(data["deletion_reason"], "retention");
+    assert_eq!((data["size_bytes"].as_u64(), data["key"].as_str()), (Some(500), Some(recording(1).key.as_str())));
+    assert_eq!(fixture.catalog.deliveries(&event.id).unwrap().len(), 1);
+
+    let before = fixture.dump();
+    assert_eq!(fixture.apply(deleted(1)).unwrap(), Applied::Already);
+    assert!(matches!(fixture.apply(deleting(1, DeletionReason::Retention)), Err(CatalogError::UnknownRecording(_))));
+    assert!(matches!(fixture.apply(deleted(2)), Err(CatalogError::UnknownRecording(_))));
+    assert_eq!(fixture.dump(), before);
+}
+
+#[test]
+fn the_row_goes_only_after_the_deletion_was_begun_and_the_spool_is_clear() {
+    let fixture = Fixture::new();
+    fixture.done(Change::SessionStarted(session(1)));
+    fixture.done(Change::RecordingOpened(recording(1)));
+    for change in [finished(1), ready(1)] {
+        assert!(matches!(fixture.apply(deleted(1)), Err(CatalogError::Transition { .. })));
+        fixture.done(change);
+    }
+    assert!(matches!(fixture.apply(deleted(1)), Err(CatalogError::Transition { .. })), "not begun");
+    fixture.done(deleting(1, DeletionReason::Request));
+    assert!(matches!(fixture.apply(deleted(1)), Err(CatalogError::Transition { .. })), "in the spool");
+    fixture.done(evicted(1));
+    fixture.done(deleted(1));
+}
+
+#[test]
+fn while_it_is_deleted_a_recording_is_listed_and_cannot_be_fetched() {
+    let fixture = Fixture::new();
+    stored(&fixture, 1, 11, 500, StoreRole::Primary);
+    fixture.done(deleting(1, DeletionReason::LowSpace));
+    let view = fixture.catalog.recording(&recording_id(1)).unwrap().unwrap();
+    assert_eq!((view.url.as_deref(), view.deletion_reason), (None, Some(DeletionReason::LowSpace)));
+    assert!(view.state == RecordingState::Ready);
+    let row = fixture.catalog.recording_row(&recording_id(1)).unwrap().unwrap();
+    assert_eq!(row.deleting, Some(DeletionReason::LowSpace));
+    let kinds = fixture.event_kinds();
+    assert!(!kinds.contains(&"recording.deleted".to_owned()), "{kinds:?}");
+}
+
+#[test]
+fn those_that_ended_first_are_chosen_first_and_none_that_is_in_use() {
+    let fixture = Fixture::new();
+    for (number, ended) in [(1, 40), (2, 20), (3, 30), (4, 50)] {
+        let store = if number == 3 { StoreRole::Fallback } else { StoreRole::Primary };
+        stored(&fixture, number, ended, 100, store);
+    }
+    // One that is in the spool still, and one that grows.
+    fixture.done(Change::SessionStarted(session(5)));
+    fixture.done(Change::RecordingOpened(recording(5)));
+    fixture.done(finished(5));
+    fixture.done(ready(5));
+    let second = RecordingId { sequence: 2, ..recording_id(5) };
+    fixture.done(Change::RecordingOpened(NewRecording { id: second, key: "other".to_owned(), ..recording(5) }));
+
+    let oldest =
+        |before: Option<i64>, store, limit| ids(&fixture.catalog.oldest_stored(before.map(at), store, limit).unwrap());
+    let [one, two, three, four] = [1, 2, 3, 4].map(recording_id);
+    assert_eq!(oldest(None, None, 10), [two, three, one, four]);
+    assert_eq!(oldest(None, None, 2), [two, three]);
+    assert_eq!(oldest(Some(40), None, 10), [two, three], "before, not at");
+    assert_eq!(oldest(None, Some(StoreRole::Primary), 10), [two, one, four]);
+    assert_eq!(oldest(None, Some(StoreRole::Fallback), 10), [three]);
+
+    fixture.done(deleting(2, DeletionReason::Request));
+    fixture.done(deleting(3, DeletionReason::Quota));
+    assert_eq!(oldest(None, None, 10), [one, four]);
+    let being = |after: &str, limit| ids(&fixture.catalog.being_deleted(after, limit).unwrap());
+    assert_eq!(being("", 10), [two, three]);
+    assert_eq!(being("", 1), [two]);
+    assert_eq!(being(&two.to_string(), 10), [three]);
+}
+
+#[test]
+fn what_is_stored_is_kept_count_of() {
+    let fixture = Fixture::new();
+    let bytes = || {
+        let bytes = fixture.catalog.stored_bytes().unwrap();
+        assert_eq!(fixture.catalog.counts().unwrap().stored_bytes, bytes);
+        bytes
+    };
+    assert_eq!(bytes(), 0);
+    stored(&fixture, 1, 11, 500, StoreRole::Primary);
+    stored(&fixture, 2, 12, 30, StoreRole::Fallback);
+    assert_eq!(bytes(), 530);
+    fixture.done(deleting(1, DeletionReason::Quota));
+    assert_eq!(bytes(), 30);
+    fixture.done(deleted(1));
+    assert_eq!(bytes(), 30);
+}
+
+#[test]
+fn what_was_deleted_does_not_come_back_with_a_catalog_that_is_made_anew() {
+    let fixture = Fixture::with_endpoints(&["hook"]);
+    for number in 1..=3 {
+        stored(&fixture, number, 11, 500, StoreRole::Primary);
+    }
+    fixture.done(deleting(1, DeletionReason::Retention));
+    fixture.done(deleted(1));
+    fixture.done(deleting(2, DeletionReason::Request));
+    // Its log holds every former version of each row.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("livetape.db");
+    for suffix in ["", "-wal"] {
+        let name = format!("livetape.db{suffix}");
+        std::fs::copy(fixture.path.with_file_name(&name), path.with_file_name(&name)).unwrap();
+    }
+    rebuild(&path).unwrap();
+    let catalog = Catalog::open(&path, options(&["hook"])).unwrap();
+    assert_eq!(catalog.recording_row(&recording_id(1)).unwrap(), None);
+    let row = catalog.recording_row(&recording_id(2)).unwrap().unwrap();
+    assert_eq!(row.deleting, Some(DeletionReason::Request));
+    assert_eq!(catalog.stored_bytes().unwrap(), 500);
+    assert_eq!(catalog.apply(deleted(1)).unwrap(), Applied::Already);
+    drop(catalog);
+    let inspection = Inspection::open(&path, Use::Nobody).unwrap();
+    assert!(inspection.deleted(&recording_id(1)).unwrap());
+    assert!(!inspection.deleted(&recording_id(2)).unwrap());
+}
