@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use livetape_catalog::CatalogError;
+use livetape_catalog::{CatalogError, StoreRole};
 use livetape_disk::DiskError;
 use livetape_record::RecordingId;
 use livetape_store::{Fault, KeyError, StoreError};
@@ -42,6 +42,9 @@ pub enum FinalizeError {
         /// Its state, or that it is unknown.
         state: &'static str,
     },
+    /// A recording is in a store that is not configured any more.
+    #[error("the {0} store, which has the recording, is not configured any more")]
+    NotConfigured(StoreRole),
     /// A task was stopped.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -136,7 +139,7 @@ impl FinalizeError {
                 Fault::Network => Trouble::Network,
             },
             Self::StoreTimeout(_) => Trouble::Store,
-            Self::Plan(_) => Trouble::Configuration,
+            Self::Plan(_) | Self::NotConfigured(_) => Trouble::Configuration,
             Self::Damaged(_) | Self::Key(_) | Self::NotFinished { .. } => Trouble::Damage,
         }
     }
@@ -153,7 +156,7 @@ impl FinalizeError {
             Self::NotFinished { .. } => Verdict::Drop,
             Self::Store(error) if !error.retryable() => Verdict::Fail,
             Self::Damaged(_) | Self::Key(_) => Verdict::Fail,
-            Self::Plan(_) => Verdict::RetrySlowly,
+            Self::Plan(_) | Self::NotConfigured(_) => Verdict::RetrySlowly,
             Self::Store(error) => match error.fault() {
                 Fault::Configuration | Fault::Denied => Verdict::RetrySlowly,
                 Fault::Ours | Fault::Store | Fault::DiskFull | Fault::Throttled | Fault::Network => Verdict::Retry,

@@ -8,9 +8,11 @@
 //! finished    files of the size it says
 //! uploading   files of the size it says      playlists list what is there
 //! ready       nothing (cold)                 objects, whole, of the size it says  recording.ready, one
+//! deleting    nothing (cold)                 some of its objects, or none         recording.ready, one
 //! failed      nothing (cold)
 //! discarded   nothing (cold)
-//! none        nothing                        nothing                              no recording.ready
+//! none        nothing                        nothing                              no recording.ready, unless
+//!                                                                                 recording.deleted too
 //! sessions    ended, or live
 //! ```
 //!

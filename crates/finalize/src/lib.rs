@@ -2,6 +2,7 @@
 //!
 //! - [`Writer`] carries out what a recorder wants done, on the disk and in the catalog.
 //! - [`Finalizer`] puts finished recordings into the store and takes them out of the spool.
+//! - [`Retention`] deletes recordings that are over.
 //! - [`Announcer`] delivers the events the catalog owes, to every [`sink::EventSink`] in order.
 //! - [`inspect()`] looks at all of it and says what is not as it should be.
 //! - [`recover()`] brings what a crash left back onto that path, before anything else begins.
@@ -22,6 +23,7 @@ mod finalizer;
 mod inspect;
 mod label;
 mod recover;
+mod retention;
 pub mod schedule;
 pub mod signature;
 pub mod sink;
@@ -42,6 +44,7 @@ pub use finalizer::{Finalizer, FinalizerOptions, Tools};
 pub use inspect::{Finding, InspectOptions, Inspected, Place, What, inspect};
 pub use label::{Label, LabelError};
 pub use recover::{Recovered, recover, recover_with};
+pub use retention::{FreeSpace, Policy, Retention, Room};
 pub use target::{Fallback, Target};
 pub use upload::PlanError;
 pub use writer::{Destination, Refusal, Report, Writer};

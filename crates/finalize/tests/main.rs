@@ -8,6 +8,8 @@ mod adoption;
 mod announcer;
 #[path = "main/cells.rs"]
 mod cells;
+#[path = "main/deleting_store.rs"]
+mod deleting_store;
 #[path = "main/finalizer.rs"]
 mod finalizer;
 #[path = "main/flaky_store.rs"]
@@ -20,6 +22,8 @@ mod lost;
 mod receiver;
 #[path = "main/recovery.rs"]
 mod recovery;
+#[path = "main/retention.rs"]
+mod retention;
 #[path = "main/torn.rs"]
 mod torn;
 #[path = "main/watched_disk.rs"]

@@ -28,7 +28,7 @@ mod stamp;
 mod totals;
 mod variant;
 
-pub use playlist::{GROWING, INDEX, listed};
+pub use playlist::{GROWING, INDEX, WHOLE, is_media, listed};
 pub(crate) use salvage::salvage;
 
 use std::time::Duration;

@@ -36,6 +36,7 @@ impl Eye<'_> {
             return one(What::EventForged, "its body tells of no recording".to_owned());
         };
         let state = match self.catalog.recording(&id)? {
+            None if self.catalog.deleted(&id)? => return Ok(Vec::new()),
             None => return one(What::EventUnfounded, format!("it says that {id} is ready, which has no row")),
             Some(row) => row.state,
         };

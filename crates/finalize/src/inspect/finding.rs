@@ -74,6 +74,8 @@ pub enum What {
     Unreadable,
     /// Note: a finished recording waits to be put into the store.
     Waiting,
+    /// Note: a recording is being deleted.
+    Deleting,
     /// Note: the quarantine holds something.
     Quarantine,
     /// Note: something in the store is no object.
@@ -104,6 +106,7 @@ impl What {
             Self::EventForged => "event_forged",
             Self::Unreadable => "unreadable",
             Self::Waiting => "waiting",
+            Self::Deleting => "deleting",
             Self::Quarantine => "quarantine",
             Self::StoreUnknown => "store_unknown",
         }
@@ -111,6 +114,6 @@ impl What {
 
     /// Whether it is for information only.
     pub const fn is_note(self) -> bool {
-        matches!(self, Self::Waiting | Self::Quarantine | Self::StoreUnknown)
+        matches!(self, Self::Waiting | Self::Deleting | Self::Quarantine | Self::StoreUnknown)
     }
 }

@@ -140,7 +140,15 @@ impl Eye<'_> {
     }
 
     fn ready(&self, row: &RecordingRow) -> Result<Vec<Finding>, FinalizeError> {
-        let mut found = self.objects_of(row)?;
+        let mut found = match row.deleting {
+            None => self.objects_of(row)?,
+            Some(reason) if self.used_by == Use::Nobody => {
+                let detail = format!("it is being deleted, the reason being {reason}; its objects may be gone");
+                let remedy = "the next start deletes what is left of it";
+                vec![Finding::new(What::Deleting, row.id.to_string(), detail, remedy)]
+            }
+            Some(_) => Vec::new(),
+        };
         if !self.catalog.announced(&row.id)? {
             let detail = "it is ready, and no event says so";
             let remedy = "stop the service and run `livetape fsck --rebuild`, which writes the event";

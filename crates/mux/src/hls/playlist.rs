@@ -26,7 +26,7 @@ pub(super) const END: &str = "#EXT-X-ENDLIST\n";
 /// The playlist that grows with the recording.
 pub const GROWING: &str = "media.m3u8";
 /// The playlist of the whole recording.
-pub(super) const WHOLE: &str = "vod.m3u8";
+pub const WHOLE: &str = "vod.m3u8";
 /// The multivariant playlist.
 pub const INDEX: &str = "index.m3u8";
 
@@ -90,6 +90,16 @@ pub fn listed(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Whether a file of this name is a segment, or an initialisation section of some.
+pub fn is_media(name: &str) -> bool {
+    let numbered = |prefix, suffix| {
+        let number = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
+        number.is_some_and(|digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    numbered("init-", ".mp4")
+        || [SegmentType::Fmp4, SegmentType::Ts].into_iter().any(|kind| numbered("segment-", extension(kind)))
+}
+
 /// The name of a segment's file.
 pub(super) fn segment_name(segments: SegmentType, number: u32) -> FileName {
     FileName::made(format!("segment-{number:06}{}", extension(segments)))
@@ -149,6 +159,13 @@ mod tests {
 
     #[test]
     fn a_week_of_segments_keeps_its_names() {
+        for kind in [SegmentType::Ts, SegmentType::Fmp4] {
+            assert!(is_media(segment_name(kind, 7).as_str()) && is_media(init_name(0).as_str()));
+        }
+        for name in ["index.m3u8", "init-.mp4", "init-a.mp4", "segment-1.mp4", "recording.mp4", "segment-000000.m4s.x"]
+        {
+            assert!(!is_media(name), "{name}");
+        }
         assert_eq!(segment_name(SegmentType::Ts, 302_399).as_str(), "segment-302399.ts");
         assert_eq!(segment_name(SegmentType::Fmp4, 1_234_567).as_str(), "segment-1234567.m4s");
     }
