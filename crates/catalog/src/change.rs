@@ -116,8 +116,8 @@ pub enum Change {
         /// Which.
         id: RecordingId,
     },
-    /// A recording's objects are about to be deleted. Only of one that is `ready`; from then on it cannot be
-    /// fetched. For another reason than before it is a conflict.
+    /// A recording's objects are about to be deleted. Only of one that is `ready`; from then on nobody is told
+    /// where it can be fetched. For another reason than before it is a conflict.
     DeletionStarted {
         /// Which.
         id: RecordingId,

@@ -3,7 +3,7 @@
 //! Each goes the same way, and can be dropped after every step and begun again:
 //!
 //! ```text
-//!  1  row `deleting`: it cannot be fetched from here on
+//!  1  row `deleting`: nobody is told where to fetch it from here on
 //!  2  its objects; of a playlist first the playlists, then what they list
 //!  3  the row goes, with event `recording.deleted`, one transaction
 //! ```

@@ -1,7 +1,8 @@
 //! The HTTP side: the API, the recordings' files, health and metrics.
 //!
 //! Contract: every error is `application/problem+json`; every request is counted and, at DEBUG,
-//! logged by its route; no request can panic the process or hold up another. Nothing here writes.
+//! logged by its route; no request can panic the process or hold up another. Nothing here writes, but for the
+//! beginning of a deletion.
 
 mod auth;
 mod events;
@@ -30,7 +31,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use livetape_catalog::{Catalog, CatalogError};
 use livetape_disk::Spool;
-use livetape_finalize::Counters;
+use livetape_finalize::{Counters, Retention};
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +63,8 @@ pub struct Api {
     pub tail: Arc<EventTail>,
     /// What uploads and webhooks have done.
     pub counters: Arc<Counters>,
+    /// Deletes what somebody asks for.
+    pub retention: Retention,
     /// Cancelled when no new publish is accepted any more.
     pub draining: CancellationToken,
     /// Free space below which no recording begins.
@@ -97,7 +100,7 @@ pub fn router(api: Api, access: &Access) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/v1/streams", get(streams::list))
         .route("/v1/recordings", get(recordings::list))
-        .route("/v1/recordings/{id}", get(recordings::one))
+        .route("/v1/recordings/{id}", get(recordings::one).delete(recordings::delete))
         .route("/v1/events", get(events::list));
     let open = Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
     let media = Router::new().route("/media/{*key}", get(media::media));

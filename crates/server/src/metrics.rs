@@ -7,6 +7,7 @@
 //! webhook took the event); each in bytes and in milliseconds of media.
 
 mod names;
+mod stored;
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use livetape_media::{Format, TrackKind, WarningKind};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use names::{COUNTERS, GAUGES, HISTOGRAMS};
+pub use stored::{recordings_deleted, stored};
 
 /// The process's one registry. Made at the first use of anything here, so that no count is lost.
 static REGISTRY: LazyLock<Option<PrometheusHandle>> = LazyLock::new(|| {
@@ -100,6 +102,7 @@ pub fn init() {
         condition.gauge().set(0.0);
     }
     frames_dropped("disk_slow", 0);
+    livetape_catalog::DeletionReason::ALL.into_iter().for_each(|reason| recordings_deleted(reason, 0, 0));
 }
 
 /// A length of time in whole milliseconds.
@@ -472,7 +475,7 @@ mod tests {
 
     #[test]
     fn every_name_that_is_counted_has_a_help_text() {
-        let source = include_str!("metrics.rs");
+        let source = concat!(include_str!("metrics.rs"), include_str!("metrics/stored.rs"));
         let described: Vec<&str> = COUNTERS
             .iter()
             .chain(GAUGES)

@@ -9,6 +9,7 @@
 
 mod bind;
 mod open;
+mod policy;
 mod pulse;
 mod tasks;
 mod webhooks;
@@ -21,7 +22,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use livetape_finalize::{
-    Announcer, Counters, Destination, Finalizer, FinalizerOptions, Refusal, Report, Tools, recover, system_clock,
+    Announcer, Counters, Destination, Finalizer, FinalizerOptions, Refusal, Report, Retention, Tools, recover,
+    system_clock,
 };
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -132,6 +134,9 @@ impl Service {
             wall: wall.clone(),
             counters: counters.clone(),
         };
+        let policy = policy::policy(&config);
+        let (retention, deleting) = Retention::new(tools.clone(), policy, stop_finalize.clone());
+        tasks.spawn("retention", deleting);
         let transfers = usize::try_from(config.store.max_uploads).unwrap_or(usize::MAX);
         let min_duration = config.record.min_duration.duration();
         let options = FinalizerOptions { transfers, min_duration, ..FinalizerOptions::default() };
@@ -167,6 +172,7 @@ impl Service {
             live: live.clone(),
             tail,
             counters,
+            retention,
             draining: draining.clone(),
             min_free_bytes: config.record.min_free.bytes(),
         };
@@ -248,7 +254,7 @@ impl Service {
         self.stop_finalize.cancel();
         self.stop_http.cancel();
         let grace = Instant::now() + END_GRACE;
-        for task in ["finalizer", "announcer", "http"] {
+        for task in ["finalizer", "retention", "announcer", "http"] {
             self.tasks.ended(task, grace).await;
         }
         info!(took = ?start.elapsed(), "stopped");

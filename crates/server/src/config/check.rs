@@ -24,7 +24,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Finding>, warnings: &mut
     rtmp(config, &mut findings);
     http(config, &mut findings);
     record(config, &mut findings);
-    findings.count("store.max_uploads", config.store.max_uploads, 1..=256);
+    store(config, &mut findings);
     findings.period("fallback.after", config.fallback.after, SECOND..=Period::from_mins(30 * 24 * 60));
     s3("s3", &config.s3, config.store.kind == StoreKind::S3, &mut findings);
     s3("fallback_s3", &config.fallback_s3, config.fallback.kind == FallbackKind::S3, &mut findings);
@@ -190,6 +190,21 @@ fn record(config: &Config, findings: &mut Findings<'_>) {
     findings.period("record.stall_grace", record.stall_grace, Period::from_millis(100)..=Period::from_mins(5));
     findings.period("record.stall_warning", record.stall_warning, SECOND..=HOUR);
     findings.period("record.sync_interval", record.sync_interval, Period::from_millis(100)..=Period::from_mins(5));
+}
+
+fn store(config: &Config, findings: &mut Findings<'_>) {
+    let store = &config.store;
+    findings.count("store.max_uploads", store.max_uploads, 1..=256);
+    let nothing = Period::from_millis(0);
+    findings.period("store.retention", store.retention, nothing..=Period::from_mins(10 * 365 * 24 * 60));
+    if (Period::from_millis(1)..HOUR).contains(&store.retention) {
+        let message = format!("recordings are deleted {} after their end; 1h or more is usual", store.retention);
+        findings.warning("store.retention", message);
+    }
+    if store.min_free.bytes() > 0 && store.kind != StoreKind::Directory {
+        let message = "only a directory has a disk that can be low; with this kind of store the setting does nothing";
+        findings.warning("store.min_free", message);
+    }
 }
 
 /// A bucket's settings; `used`: something is kept there.

@@ -145,6 +145,8 @@ const KNOWN_HARMLESS: &[&str] = &[
     "kind",
     "path",
     "max_uploads",
+    "retention",
+    "max_size",
     "secret_file",
     "events",
     "timeout",

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Period;
+use super::{ByteSize, Period};
 
 /// The settings of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,11 +16,24 @@ pub struct StoreSettings {
     pub path: PathBuf,
     /// Recordings, or parts of them, put into the store at once.
     pub max_uploads: u32,
+    /// How long after its end a recording is kept. 0: for ever.
+    pub retention: Period,
+    /// Bytes of all recordings in the store; beyond, the oldest are deleted. 0: no bound.
+    pub max_size: ByteSize,
+    /// Space that is to be free where a directory store is; with less, the oldest recordings are deleted. 0: none.
+    pub min_free: ByteSize,
 }
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { kind: StoreKind::Directory, path: PathBuf::new(), max_uploads: 4 }
+        Self {
+            kind: StoreKind::Directory,
+            path: PathBuf::new(),
+            max_uploads: 4,
+            retention: Period::from_millis(0),
+            max_size: ByteSize::from_bytes(0),
+            min_free: ByteSize::from_bytes(0),
+        }
     }
 }
 

@@ -73,6 +73,18 @@ fn a_value_out_of_range_is_pointed_at_and_all_of_them_are_told() {
 }
 
 #[test]
+fn recordings_are_kept_for_ten_years_at_most_or_for_ever() {
+    check_error(
+        "[store]\nretention = \"3651d\"\n",
+        "FILE:2:13: 3651d is out of range; it must be between 0s and 3650d\n   |\n 2 | retention = \"3651d\"\n   |             \
+         ^^^^^^^",
+    );
+    for good in ["0s", "1h", "3650d"] {
+        load_text(&format!("[store]\nretention = \"{good}\"\n"), &[], &[]).unwrap();
+    }
+}
+
+#[test]
 fn a_file_that_is_not_toml_is_pointed_at() {
     let error = load_text("[http]\nlisten = \"127.0.0.1:8080\n", &[], &[]).unwrap_err();
     assert!(error.starts_with("FILE:2:"), "{error}");
@@ -244,6 +256,13 @@ fn what_is_allowed_but_unusual_is_warned_about() {
     );
     assert_eq!(warnings("[http]\ntoken = \"short\"\n").len(), 1);
     assert_eq!(warnings("[record]\nfragment_duration = \"2s\"\n").len(), 1);
+    assert_eq!(warnings("[store]\nretention = \"10min\"\n").len(), 1);
+    assert_eq!(warnings("[store]\nretention = \"30d\"\nmax_size = \"1TiB\"\nmin_free = \"10GiB\"\n").len(), 0);
+    let bucket = "[store]\nkind = \"s3\"\nmin_free = \"10GiB\"\n[s3]\nbucket = \"tape\"\n";
+    assert_eq!(
+        warnings(bucket),
+        ["only a directory has a disk that can be low; with this kind of store the setting does nothing"]
+    );
 }
 
 #[test]

@@ -26,13 +26,14 @@ pub struct Webhook {
 }
 
 /// Every type of event there is.
-pub const EVENT_TYPES: [&str; 7] = [
+pub const EVENT_TYPES: [&str; 8] = [
     "stream.started",
     "stream.ended",
     "recording.started",
     "recording.ready",
     "recording.failed",
     "recording.discarded",
+    "recording.deleted",
     "recording.warning",
 ];
 

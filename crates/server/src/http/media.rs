@@ -110,10 +110,13 @@ fn locate(api: &Api, key: &ObjectKey) -> Result<Option<Found>, Problem> {
     // It may have gone from the spool to the store while we looked.
     match local_path(api, key) {
         Some(path) => Ok(Some(Found::Stored(path))),
-        None => {
-            Ok(row_of(api, key)?.filter(|row| row.state == RecordingState::Ready).map(|row| Found::Remote(row.store)))
-        }
+        None => Ok(row_of(api, key)?.filter(is_stored).map(|row| Found::Remote(row.store))),
     }
+}
+
+/// Whether the recording is in a store, and will stay there.
+fn is_stored(row: &RecordingRow) -> bool {
+    row.state == RecordingState::Ready && row.deleting.is_none()
 }
 
 /// Where the object is, in stores whose objects are files.

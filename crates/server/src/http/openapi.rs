@@ -17,6 +17,7 @@ use super::{events, health, media, metrics, problem, recordings, schema, streams
         streams::list,
         recordings::list,
         recordings::one,
+        recordings::delete,
         events::list,
         media::media,
         health::healthz,

@@ -1,12 +1,15 @@
-//! `GET /v1/recordings`: what has been and is being recorded.
+//! `/v1/recordings`: what has been and is being recorded, and its deletion.
 
 use axum::extract::{RawPathParams, RawQuery, State};
-use axum::response::Response;
-use livetape_catalog::{MAX_LIMIT, RecordingFilter, RecordingState, RecordingView};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use livetape_catalog::{
+    CatalogError, Change, DeletionReason, MAX_LIMIT, RecordingFilter, RecordingState, RecordingView,
+};
 use livetape_record::RecordingId;
 
 use super::query::Query;
-use super::{Api, Problem, blocking, json, schema};
+use super::{Api, Problem, blocking, json, off_thread, problem, schema};
 use crate::live::Live;
 
 /// Recordings, newest first.
@@ -74,15 +77,61 @@ pub(super) async fn one(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     Query::parse(query.as_deref()).finish()?;
-    let text = path.iter().next().map_or("", |(_, value)| value);
-    let missing =
-        || Problem::not_found(format!("there is no recording {:?}", text.chars().take(80).collect::<String>()));
-    let id: RecordingId = text.parse().map_err(|_| missing())?;
+    let id = named(&path)?;
     let catalog = api.catalog.clone();
     let view = blocking("looking a recording up", move || catalog.recording(&id)).await?;
-    let mut view = view.ok_or_else(missing)?;
+    let mut view = view.ok_or_else(|| missing(&id.to_string()))?;
     overlay(&mut view, &api.live);
     json(&view)
+}
+
+/// Deletes a recording that is ready. From the answer on it has no `url`; when its files are gone, which takes
+/// a moment, the recording is gone too, and `recording.deleted` says so.
+#[utoipa::path(
+    delete,
+    path = "/v1/recordings/{id}",
+    tag = "recordings",
+    params(("id" = String, Path, description = "Its id: `rec_...`")),
+    responses(
+        (status = 204, description = "It is being deleted, perhaps since before"),
+        (status = 404, description = "There is no such recording", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is not ready: it grows, is on its way to the store, or never got there", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn delete(
+    State(api): State<Api>,
+    path: RawPathParams,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    Query::parse(query.as_deref()).finish()?;
+    let id = named(&path)?;
+    let catalog = api.catalog.clone();
+    let change = Change::DeletionStarted { id, reason: DeletionReason::Request };
+    let what = "beginning the deletion of a recording";
+    match off_thread(move || catalog.apply(change)).await.map_err(|error| problem::fault(what, &error))? {
+        Ok(_) => {}
+        Err(CatalogError::UnknownRecording(_)) => return Err(missing(&id.to_string())),
+        Err(CatalogError::Transition { from, .. }) => {
+            let detail = format!("{id} is {from}; only what is ready can be deleted");
+            return Err(Problem::new(StatusCode::CONFLICT, "not_ready", detail));
+        }
+        // It is being deleted for another reason.
+        Err(CatalogError::Conflict { .. }) => {}
+        Err(error) => return Err(problem::fault(what, &error)),
+    }
+    tracing::info!(recording = %id, "a recording is deleted on request");
+    api.retention.wake();
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The recording that the path names.
+fn named(path: &RawPathParams) -> Result<RecordingId, Problem> {
+    let text = path.iter().next().map_or("", |(_, value)| value);
+    text.parse().map_err(|_| missing(text))
+}
+
+fn missing(text: &str) -> Problem {
+    Problem::not_found(format!("there is no recording {:?}", text.chars().take(80).collect::<String>()))
 }
 
 /// Shows how far a recording that grows has come.

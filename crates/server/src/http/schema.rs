@@ -118,7 +118,7 @@ pub(super) struct Recording {
     /// Bits a second over its whole length.
     #[schema(required)]
     pub bit_rate: Option<u64>,
-    /// Why it is being deleted; it cannot be fetched any more. Null when it is not.
+    /// Why it is being deleted, or was. Null when it is not.
     #[schema(required)]
     pub deletion_reason: Option<DeletionReason>,
 }
@@ -174,13 +174,13 @@ pub(super) struct Event {
     /// Its id, the same on every delivery.
     pub id: String,
     /// `stream.started`, `stream.ended`, `recording.started`, `recording.ready`,
-    /// `recording.failed`, `recording.discarded` or `recording.warning`.
+    /// `recording.failed`, `recording.discarded`, `recording.deleted` or `recording.warning`.
     #[serde(rename = "type")]
     pub kind: String,
     /// When it happened (RFC 3339).
     pub timestamp: String,
-    /// Of `recording.*`: the recording; of `stream.*`: the session; of `recording.warning`: what
-    /// was noticed.
+    /// Of `recording.*`: the recording, whose `state` is `deleted` in `recording.deleted`; of `stream.*`: the
+    /// session; of `recording.warning`: what was noticed.
     #[schema(value_type = Object)]
     pub data: serde_json::Value,
 }

@@ -1,4 +1,4 @@
-//! Counting recordings that became ready, from the events that say so.
+//! Counting recordings that became ready, failed or were deleted, from the events that say so.
 //!
 //! Contract: each event is counted once, however often and from how many sides
 //! [`EventTail::catch_up`] is called. Events from before the start are not counted: counters begin
@@ -7,7 +7,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use livetape_catalog::{Catalog, CatalogError};
+use livetape_catalog::{Catalog, CatalogError, DeletionReason};
 use livetape_media::{Format, WallTime};
 use serde::Deserialize;
 
@@ -38,6 +38,7 @@ struct Data {
     ended_at: Option<String>,
     #[serde(default)]
     recovered: bool,
+    deletion_reason: Option<String>,
 }
 
 impl EventTail {
@@ -70,10 +71,16 @@ impl EventTail {
 }
 
 fn count(kind: &str, body: &str, at: WallTime, live: &Live) {
-    if !matches!(kind, "recording.ready" | "recording.failed") {
+    if !matches!(kind, "recording.ready" | "recording.failed" | "recording.deleted") {
         return;
     }
     let Ok(Body { data }) = serde_json::from_str::<Body>(body) else { return };
+    if kind == "recording.deleted" {
+        if let Some(reason) = data.deletion_reason.and_then(|reason| reason.parse::<DeletionReason>().ok()) {
+            metrics::recordings_deleted(reason, 1, data.size_bytes.unwrap_or(0));
+        }
+        return;
+    }
     let Some(format) = data.format.as_deref().and_then(|name| name.parse::<Format>().ok()) else { return };
     if kind == "recording.failed" {
         metrics::recording_failed(format);

@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod connections;
+mod deletion;
 mod world;
 
 use axum::http::StatusCode;

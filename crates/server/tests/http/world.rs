@@ -1,7 +1,8 @@
 //! A service without sockets: an index, a spool, a store, and the router over them.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use livetape_catalog::{Addresses, Catalog, Change, Facts, NewRecording, NewSession, Options, StoreRole};
 use livetape_disk::{RealDisk, Spool};
+use livetape_finalize::{Policy, Retention, Tools};
 use livetape_media::{Format, MediaTime, WallTime};
 use livetape_mux::{FileName, Progress};
 use livetape_record::{RecordingId, SessionId, StreamPath};
@@ -34,6 +36,8 @@ pub(crate) struct World {
     directory: TempDir,
     pub(crate) api: Api,
     router: Router,
+    /// The task that deletes, which does nothing yet.
+    deleting: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
 
 /// When everything happens.
@@ -67,17 +71,26 @@ impl World {
         let options = Options { addresses: Addresses::new("http://tape.test"), endpoints: Vec::new(), gate: None };
         let catalog = Catalog::open(&directory.path().join("livetape.db"), options).unwrap();
         let tail = Arc::new(EventTail::new(&catalog).unwrap());
+        let store = Arc::new(DirectoryStore::open(Arc::new(RealDisk), &directory.path().join("media")).unwrap());
+        let spool = Spool::open(Arc::new(RealDisk), directory.path()).unwrap();
+        let tools = Tools {
+            catalog: catalog.clone(),
+            spool: spool.clone(),
+            store: store.clone(),
+            fallback: None,
+            wall: Arc::new(|| WallTime::from_unix_millis(NOW)),
+            counters: Arc::default(),
+        };
+        let (retention, deleting) = Retention::new(tools, Policy::default(), CancellationToken::new());
         let api = Api {
             catalog,
-            stores: Stores {
-                primary: Arc::new(DirectoryStore::open(Arc::new(RealDisk), &directory.path().join("media")).unwrap()),
-                fallback: None,
-            },
+            stores: Stores { primary: store, fallback: None },
             url_lifetime: UrlLifetime { primary: Duration::from_secs(60), fallback: Duration::from_secs(60) },
-            spool: Spool::open(Arc::new(RealDisk), directory.path()).unwrap(),
+            spool,
             live: Live::default(),
             tail,
             counters: Arc::default(),
+            retention,
             draining: CancellationToken::new(),
             min_free_bytes,
         };
@@ -87,7 +100,24 @@ impl World {
             request_timeout: Duration::from_secs(30),
         };
         let router = router(api.clone(), &access);
-        Self { directory, api, router }
+        Self { directory, api, router, deleting: Mutex::new(Some(Box::pin(deleting))) }
+    }
+
+    /// Lets what is being deleted be deleted, for as long as it takes to be gone.
+    pub(crate) fn delete_until(&self, gone: impl Fn() -> bool) {
+        let mut deleting = self.deleting.lock().unwrap().take().unwrap();
+        let look = async {
+            while !gone() {
+                tokio::task::yield_now().await;
+            }
+        };
+        block_on(async {
+            tokio::select! {
+                () = &mut deleting => panic!("the task has ended"),
+                () = look => {}
+            }
+        });
+        *self.deleting.lock().unwrap() = Some(deleting);
     }
 
     pub(crate) fn data(&self) -> &Path {
