@@ -1,6 +1,7 @@
 //! The invariants, held against a world: at any moment of a life, and when it has come to rest.
 
 mod at_rest;
+mod deletion;
 mod frames;
 mod moment;
 
@@ -13,6 +14,7 @@ use livetape_media::Format;
 use livetape_record::RecordingId;
 
 pub use at_rest::at_rest;
+pub use deletion::{all_deleted, none_forgotten};
 pub use moment::at_moment;
 
 use crate::disk::Volume;

@@ -19,6 +19,8 @@ pub struct KnownRecording {
     pub size_bytes: Option<u64>,
     /// Nothing of it is left in the spool.
     pub evicted: bool,
+    /// Its objects are being deleted.
+    pub deleting: bool,
 }
 
 impl KnownRecording {
@@ -44,8 +46,9 @@ impl Known {
         let path = place.path().join("copy.db");
         std::fs::write(&path, image.as_slice()).unwrap();
         let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
-        let mut select =
-            connection.prepare("SELECT id, state, key, size_bytes, spool_evicted FROM recordings").unwrap();
+        let mut select = connection
+            .prepare("SELECT id, state, key, size_bytes, spool_evicted, deleting IS NOT NULL FROM recordings")
+            .unwrap();
         let recordings = select.query_map([], |row| {
             let id: String = row.get(0)?;
             let size: Option<i64> = row.get(3)?;
@@ -54,6 +57,7 @@ impl Known {
                 key: row.get(2)?,
                 size_bytes: size.map(|size| u64::try_from(size).unwrap()),
                 evicted: row.get(4)?,
+                deleting: row.get(5)?,
             };
             Ok((id.parse().unwrap(), recording))
         });
@@ -63,6 +67,11 @@ impl Known {
             select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap();
         Self { recordings, events }
     }
+}
+
+/// The id of the event that tells that a recording was deleted.
+pub fn deleted_event(id: &RecordingId) -> String {
+    ready_event(id).replace("_ready", "_deleted")
 }
 
 /// The id of the event that tells that a recording is ready.

@@ -9,7 +9,8 @@ use livetape_catalog::{Addresses, Catalog, EventRow, Options, RecordingRow, Reco
 use livetape_disk::{Disk, Spool, lock};
 use livetape_finalize::sink::EventSink;
 use livetape_finalize::{
-    Announcer, Counters, Destination, Endpoint, Finalizer, FinalizerOptions, Recovered, Report, Tools, recover_with,
+    Announcer, Counters, Destination, Endpoint, Finalizer, FinalizerOptions, Policy, Recovered, Report, Retention,
+    Tools, recover_with,
 };
 use livetape_store::{DirectoryStore, ObjectStore, PartRules};
 use tokio_util::sync::CancellationToken;
@@ -84,6 +85,8 @@ pub struct Plan {
     pub store: Option<Vec<StoreAct>>,
     /// How the store in memory takes objects in parts, if it does.
     pub parts: Option<PartRules>,
+    /// Whether everything that is ready is deleted.
+    pub deletes: bool,
     /// The scripts of the receivers.
     pub receivers: [Vec<ReceiverAct>; 2],
     /// What the disk does wrong, from when publishers may come.
@@ -217,6 +220,10 @@ impl World {
             wall: wall.clone(),
             counters: counters.clone(),
         };
+        let retention = self.plan.deletes.then(|| {
+            let everything = Policy { max_bytes: Some(0), ..Policy::default() };
+            tokio::spawn(Retention::new(tools.clone(), everything, shutdown.clone()).1)
+        });
         let options = FinalizerOptions { transfers: 2, ..FinalizerOptions::default() };
         let (finalizer, run) = Finalizer::new(tools, options, shutdown.clone()).unwrap();
         let transfers = tokio::spawn(run);
@@ -237,12 +244,19 @@ impl World {
             self.disk.plan(self.plan.faults.clone());
             self.publish(&finalizer).await;
         }
-        let undone = self.drain(&finalizer, &announcer).await;
+        let mut undone = self.drain(&finalizer, &announcer).await;
+        if retention.is_some() && undone.is_none() {
+            undone = self.deleted().await;
+            undone = undone.or(self.drain(&finalizer, &announcer).await);
+        }
         // What somebody in front of a seam has put off; and uploads that nobody needs are looked for twice.
         tokio::time::sleep(Duration::from_secs(if self.plan.parts.is_some() { 8_000 } else { 1 })).await;
         shutdown.cancel();
         transfers.await.unwrap();
         lanes.await.unwrap();
+        if let Some(retention) = retention {
+            retention.await.unwrap();
+        }
         (recovered, started, undone)
     }
 
@@ -264,6 +278,20 @@ impl World {
             }
             tokio::time::sleep(pause).await;
             pause += pause / 4;
+        }
+    }
+
+    /// Waits until nothing is ready any more; what is, if time runs out.
+    async fn deleted(&self) -> Option<String> {
+        let end = self.clock.elapsed() + PATIENCE;
+        loop {
+            let catalog = self.catalog.clone();
+            let ready = move || catalog.recordings_in(&[RecordingState::Ready]).unwrap().len();
+            match tokio::task::spawn_blocking(ready).await.unwrap() {
+                0 => return None,
+                left if self.clock.elapsed() > end => return Some(format!("{left} recordings are not deleted")),
+                _ => tokio::time::sleep(Duration::from_secs(20)).await,
+            }
         }
     }
 

@@ -20,7 +20,7 @@ pub fn at_moment(moment: &Moment, known: &Known, life: &Life) -> Result<(), Stri
         if event != (row.state == "ready") {
             return Err(format!("{id} is {} and its event is there: {event}", row.state));
         }
-        if row.state == "ready" {
+        if row.state == "ready" && !row.deleting {
             let stored: u64 = objects_at(&objects, id.format, &row.key).map(|(_, data)| data.len() as u64).sum();
             if Some(stored) != row.size_bytes {
                 return Err(format!("{id} is ready and {stored} bytes of {:?} are in the store", row.size_bytes));
