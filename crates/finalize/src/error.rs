@@ -45,6 +45,15 @@ pub enum FinalizeError {
     /// A recording is in a store that is not configured any more.
     #[error("the {0} store, which has the recording, is not configured any more")]
     NotConfigured(StoreRole),
+    /// A store has none of the recordings that are to be deleted.
+    #[error(
+        "the {0} store has none of the recordings that are to be deleted, so nothing is deleted: is it the right one, \
+         and mounted? What is really gone from it can be deleted by DELETE /v1/recordings/ID"
+    )]
+    WrongStore(StoreRole),
+    /// The recording does not grow any more.
+    #[error("the recording is over, and what is left of it is put as a whole")]
+    Over,
     /// A task was stopped.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -128,7 +137,7 @@ impl FinalizeError {
             Self::Catalog(error) if error.is_full() => Trouble::DiskFull,
             Self::Catalog(_) => Trouble::Catalog,
             Self::Spool(error) if error.is_full() => Trouble::DiskFull,
-            Self::Spool(_) | Self::Stopped(_) => Trouble::Spool,
+            Self::Spool(_) | Self::Stopped(_) | Self::Over => Trouble::Spool,
             Self::Store(error) => match error.fault() {
                 Fault::Ours => Trouble::Damage,
                 Fault::Store => Trouble::Store,
@@ -139,7 +148,7 @@ impl FinalizeError {
                 Fault::Network => Trouble::Network,
             },
             Self::StoreTimeout(_) => Trouble::Store,
-            Self::Plan(_) | Self::NotConfigured(_) => Trouble::Configuration,
+            Self::Plan(_) | Self::NotConfigured(_) | Self::WrongStore(_) => Trouble::Configuration,
             Self::Damaged(_) | Self::Key(_) | Self::NotFinished { .. } => Trouble::Damage,
         }
     }
@@ -156,12 +165,12 @@ impl FinalizeError {
             Self::NotFinished { .. } => Verdict::Drop,
             Self::Store(error) if !error.retryable() => Verdict::Fail,
             Self::Damaged(_) | Self::Key(_) => Verdict::Fail,
-            Self::Plan(_) | Self::NotConfigured(_) => Verdict::RetrySlowly,
+            Self::Plan(_) | Self::NotConfigured(_) | Self::WrongStore(_) => Verdict::RetrySlowly,
             Self::Store(error) => match error.fault() {
                 Fault::Configuration | Fault::Denied => Verdict::RetrySlowly,
                 Fault::Ours | Fault::Store | Fault::DiskFull | Fault::Throttled | Fault::Network => Verdict::Retry,
             },
-            Self::Catalog(_) | Self::Spool(_) | Self::StoreTimeout(_) | Self::Stopped(_) => Verdict::Retry,
+            Self::Catalog(_) | Self::Spool(_) | Self::StoreTimeout(_) | Self::Stopped(_) | Self::Over => Verdict::Retry,
         }
     }
 }

@@ -59,6 +59,12 @@ pub struct FinalizerOptions {
 }
 
 impl FinalizerOptions {
+    /// What a call is given to a store that has time-outs of its own, and may be told to send slowly: for when
+    /// they fail.
+    pub(crate) fn backstop(&self, bytes: u64) -> Duration {
+        self.limit(bytes) * 10
+    }
+
     /// What a call to the store that moves `bytes` is given.
     pub(crate) fn limit(&self, bytes: u64) -> Duration {
         self.call_timeout_min.max(Duration::from_secs(bytes / self.rate_min_bytes.max(1)))
@@ -197,6 +203,8 @@ impl Finalizer {
     }
 
     fn push(&self, id: RecordingId, task: Task) {
+        // It does not grow any more.
+        self.0.followers.stop(id);
         self.0.queue().push(id, task);
         self.0.more.notify_one();
     }
@@ -227,15 +235,15 @@ impl Shared {
             key,
             target,
             urgency,
+            stop: CancellationToken::new(),
         }
     }
 
     async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let mut sweepers = JoinSet::new();
-        for store in
-            std::iter::once(&self.tools.store).chain(self.tools.fallback.as_ref().map(|fallback| &fallback.store))
-        {
-            let sweeper = Sweeper { catalog: self.tools.catalog.clone(), store: store.clone() };
+        let fallback = self.tools.fallback.as_ref().map(|fallback| (&fallback.store, StoreRole::Fallback));
+        for (store, role) in std::iter::once((&self.tools.store, StoreRole::Primary)).chain(fallback) {
+            let sweeper = Sweeper { catalog: self.tools.catalog.clone(), store: store.clone(), role };
             sweepers.spawn(sweeper.run(shutdown.clone()));
         }
         self.work(shutdown).await;

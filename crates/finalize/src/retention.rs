@@ -10,10 +10,11 @@
 //!
 //! Contract:
 //! - Only what is `ready` and out of the spool is deleted, and only keys of its own.
-//! - A round a minute. What is being deleted already comes first; then at most [`BATCH`] recordings are
-//!   being deleted at once, so that a mistake of the calendar, or of the settings, can be stopped.
+//! - A round a minute. What is being deleted already comes first; then at most [`BATCH`] recordings of
+//!   each store are being deleted at once, so that a mistake of the calendar, or of the settings, can be stopped.
 //! - By age only what was over in the round before as well: a calendar that is wrong for less than a minute
 //!   deletes nothing.
+//! - Nothing goes by itself while a store has none of what is to be deleted: it is not the right one then.
 //! - A store that fails is tried again in the next round, and loses nothing: the row stays until its objects
 //!   are gone. What a store has that is not configured any more is left alone.
 
@@ -24,16 +25,18 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use livetape_catalog::{Catalog, DeletionReason, RecordingRow, StoreRole};
+use livetape_catalog::{DeletionReason, RecordingRow, StoreRole};
 use livetape_disk::DiskError;
 use livetape_media::WallTime;
 use livetape_store::ObjectStore;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use self::choice::Chosen;
 use crate::environment::blocking;
 use crate::{FinalizeError, Tools};
 
@@ -151,7 +154,12 @@ impl Shared {
             if chooses {
                 let seen = memory.seen.replace((self.tools.wall)());
                 let chosen = self.choose(seen).await?;
-                self.delete_all(chosen, memory, &mut failures).await;
+                // What cannot go says nothing of these.
+                failures.in_a_row = 0;
+                self.delete_all(chosen.rows, memory, &mut failures).await;
+                if let Some(store) = chosen.wrong {
+                    failures.note(FinalizeError::WrongStore(store));
+                }
             }
             Ok::<_, FinalizeError>(())
         };
@@ -228,6 +236,10 @@ impl Shared {
         let (id, reason) = (row.id, row.deleting.map_or("", DeletionReason::name));
         let Some(store) = self.store(row.store) else { return Err(FinalizeError::NotConfigured(row.store)) };
         removal::remove_objects(&self.tools.catalog, &**store, row).await?;
+        if row.store == StoreRole::Fallback {
+            // What the first store took of it before it was given up.
+            removal::remove_objects(&self.tools.catalog, &*self.tools.store, row).await?;
+        }
         let (catalog, at) = (self.tools.catalog.clone(), (self.tools.wall)());
         blocking(move || removal::forget(&catalog, id, at)).await?;
         info!(recording = %id, reason, bytes = row.size_bytes, "recording deleted");
@@ -242,10 +254,17 @@ impl Shared {
     }
 
     /// Begins the deletion of what is over; the rows.
-    async fn choose(&self, seen: Option<WallTime>) -> Result<Vec<RecordingRow>, FinalizeError> {
-        let (catalog, policy): (Catalog, Policy) = (self.tools.catalog.clone(), self.policy.clone());
-        let now = (self.tools.wall)();
-        blocking(move || choice::choose(&catalog, &policy, seen.map(|seen| seen.min(now)), BATCH)).await
+    async fn choose(self: &Arc<Self>, seen: Option<WallTime>) -> Result<Chosen, FinalizeError> {
+        let (shared, runtime, now) = (Arc::clone(self), Handle::current(), (self.tools.wall)());
+        blocking(move || {
+            let is_there = |row: &RecordingRow| {
+                let Some(store) = shared.store(row.store) else { return Ok(None) };
+                let key = row.key.parse()?;
+                Ok(Some(runtime.block_on(removal::bounded(store.head(&key)))?.is_some()))
+            };
+            choice::choose(&shared.tools, &shared.policy, seen.map(|seen| seen.min(now)), BATCH, &is_there)
+        })
+        .await
     }
 }
 

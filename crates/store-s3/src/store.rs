@@ -171,13 +171,11 @@ impl S3Store {
     }
 
     async fn remove(&self, key: &ObjectKey) -> Result<bool, StoreError> {
-        // The service answers the same whether there was an object or not.
-        if self.look(key).await?.is_none() {
-            return Ok(false);
-        }
+        // The service answers the same whether there was an object or not; but it says when there is no bucket.
+        let was_there = self.look(key).await?.is_some();
         let sent = self.client.delete_object().bucket(&self.options.bucket).key(self.prefix.name(key)?).send().await;
         match sent {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(was_there),
             // Somebody was faster.
             Err(error) if not_found(&error) => Ok(false),
             Err(error) => Err(self.about("deleting", key).failed(&error)),

@@ -23,6 +23,16 @@ pub struct Answer {
 }
 
 impl Answer {
+    fn of(response: ureq::http::Response<ureq::Body>) -> Result<Self, String> {
+        let (head, body) = response.into_parts();
+        let headers = head.headers.iter().map(|(name, value)| {
+            (name.as_str().to_ascii_lowercase(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        });
+        let mut answer = Self { status: head.status.as_u16(), headers: headers.collect(), body: Vec::new() };
+        body.into_reader().read_to_end(&mut answer.body).map_err(|error| error.to_string())?;
+        Ok(answer)
+    }
+
     /// The field of this lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
@@ -58,13 +68,14 @@ impl Client {
             request = request.header(*name, *value);
         }
         let response = request.call().map_err(|error| format!("GET {path}: {error}"))?;
-        let (head, body) = response.into_parts();
-        let headers = head.headers.iter().map(|(name, value)| {
-            (name.as_str().to_ascii_lowercase(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        });
-        let mut answer = Answer { status: head.status.as_u16(), headers: headers.collect(), body: Vec::new() };
-        body.into_reader().read_to_end(&mut answer.body).map_err(|error| format!("GET {path}: {error}"))?;
-        Ok(answer)
+        Answer::of(response).map_err(|error| format!("GET {path}: {error}"))
+    }
+
+    /// `DELETE`; panics when no answer comes.
+    pub fn delete(&self, path: &str) -> Answer {
+        let response = self.agent.delete(format!("{}{path}", self.base)).call();
+        let answer = response.map_err(|error| error.to_string()).and_then(|response| Answer::of(response));
+        answer.unwrap_or_else(|error| panic!("DELETE {path}: {error}"))
     }
 
     /// `GET`; panics when no answer comes.

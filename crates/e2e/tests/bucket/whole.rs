@@ -91,6 +91,32 @@ fn what_is_too_short_leaves_nothing_in_the_bucket() {
     assert!(cloud.bucket.count("CreateMultipartUpload") > 0, "nothing was put early");
 }
 
+#[test]
+fn a_recording_that_is_deleted_leaves_nothing_in_the_bucket() {
+    let receiver = Receiver::start();
+    let cloud = Cloud::new(Profile::aws());
+    let livetape = Livetape::start(&cloud.settings().webhook(&receiver));
+    for stream in ["kept", "gone"] {
+        ffmpeg::push_all(Version::Debian, &clip::plain(), &livetape.url(stream));
+        livetape.wait_ready(stream, &FORMATS, 1);
+    }
+    livetape.wait_empty("spool");
+    let gone = livetape.of_stream("gone");
+    for recording in &gone {
+        let path = format!("/v1/recordings/{}", recording.text("id"));
+        assert_eq!(livetape.http.delete(&path).status, 204, "{path}");
+    }
+    for event in receiver.wait_for("recording.deleted", 3) {
+        assert_eq!((event["data"]["stream"].as_str(), event["data"]["url"].as_str()), (Some("gone"), None));
+    }
+    for recording in &gone {
+        assert_eq!(livetape.http.get(&format!("/v1/recordings/{}", recording.text("id"))).status, 404);
+    }
+    let left: Vec<String> = cloud.bucket.objects().into_keys().collect();
+    assert!(!left.is_empty() && left.iter().all(|key| key.starts_with("live/kept/")), "{left:?}");
+    livetape.fsck().unwrap();
+}
+
 /// The types of the boxes of an MP4 at the top.
 fn top_boxes(data: &[u8]) -> Vec<&[u8]> {
     let (mut at, mut types) = (0usize, Vec::new());

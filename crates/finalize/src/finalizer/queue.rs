@@ -40,7 +40,7 @@ pub(super) struct Job {
     pub(super) task: Task,
     /// Which attempt this is, from 1.
     pub(super) attempt: u32,
-    /// The last attempts failed as every recording's would have, this one's or others'.
+    /// Nothing has got through for a while, because of what every recording would have met.
     pub(super) troubled: bool,
 }
 
@@ -117,7 +117,7 @@ impl Queue {
         entry.state = State::Running;
         self.running += 1;
         let (task, attempt) = (entry.task, entry.failures.saturating_add(1));
-        Some(Job { id, task, attempt, troubled: self.blocked > 0 })
+        Some(Job { id, task, attempt, troubled: self.is_blocked() })
     }
 
     /// When [`Queue::take`] may have something that it does not have now, if only time passes.

@@ -151,17 +151,22 @@ impl Transfer<'_> {
         outbound: Outbound,
         carried: &mut Carried,
     ) -> Result<u64, FinalizeError> {
-        let mut elsewhere = Carried::default();
-        let is_primary = target.role == StoreRole::Primary;
-        let carried = if is_primary { carried } else { &mut elsewhere };
+        if carried.role != target.role {
+            *carried = Carried::into_store(target.role);
+        }
         let way = self.shared.way(self.id, row.key.parse()?, target, Urgency::Finished);
         let Some(file) = FileWay::new(&way) else {
             return PlaylistWay::new(way).complete(outbound, carried).await;
         };
-        let result = file.complete(row.upload.as_deref().filter(|_| is_primary), carried).await;
-        if matches!(result, Err(FinalizeError::Store(StoreError::UploadGone { .. }))) {
-            *carried = Carried::default();
-            self.change(Change::UploadNoted { id: self.id, upload: None }).await?;
+        let result = file.complete(row.upload.as_deref().and_then(|note| way.noted(note)), carried).await;
+        if let Err(FinalizeError::Store(error)) = &result
+            && matches!(
+                error,
+                StoreError::UploadGone { .. } | StoreError::ContentsDiffer { .. } | StoreError::SizeDiffers { .. }
+            )
+        {
+            // The store is asked what it has, the next time.
+            *carried = Carried::into_store(way.target.role);
         }
         result
     }
@@ -169,6 +174,7 @@ impl Transfer<'_> {
     /// Gives up the upload of a recording that was discarded. What is left of it is swept.
     async fn forget(&self, row: &RecordingRow) -> Result<(), FinalizeError> {
         let Some(id) = row.upload.clone() else { return Ok(()) };
+        // A recording that grows goes to the first store.
         if let Some(store) = self.tools.store.parts() {
             let limit = self.options.limit(0);
             let upload = Upload { key: row.key.parse()?, id };

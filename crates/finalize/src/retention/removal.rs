@@ -81,6 +81,6 @@ async fn of_nobody_else(catalog: &Catalog, keys: Vec<ObjectKey>) -> Result<Vec<O
     .await
 }
 
-async fn bounded<T>(call: Pending<'_, T>) -> Result<T, FinalizeError> {
+pub(super) async fn bounded<T>(call: Pending<'_, T>) -> Result<T, FinalizeError> {
     Ok(tokio::time::timeout(CALL, call).await.map_err(|_| FinalizeError::StoreTimeout(CALL))??)
 }

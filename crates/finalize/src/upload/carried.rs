@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use livetape_catalog::StoreRole;
 use livetape_store::{Part, Upload};
 use tokio::time::Instant;
 
@@ -10,6 +11,8 @@ use tokio::time::Instant;
 /// its put has returned. Lost with the process; the store is asked then.
 #[derive(Debug, Default)]
 pub(crate) struct Carried {
+    /// Which store.
+    pub(crate) role: StoreRole,
     /// MP4 and FLV: the upload under way.
     pub(super) upload: Option<Upload>,
     /// Its parts that hold what the file holds; part 1 with the head of a growing file.
@@ -23,6 +26,11 @@ pub(crate) struct Carried {
 }
 
 impl Carried {
+    /// Nothing yet, into the store with this role.
+    pub(crate) fn into_store(role: StoreRole) -> Self {
+        Self { role, ..Self::default() }
+    }
+
     /// Nothing that was put in parts can be relied on any more.
     pub(super) fn forget_parts(&mut self) {
         self.upload = None;

@@ -74,7 +74,7 @@ impl<'a> FileWay<'a> {
             return Ok(plan.object_bytes());
         }
         if carried.upload.is_none() && plan.is_single() {
-            let _permit = self.way.permits.take(self.way.urgency).await;
+            let _permit = self.way.permit().await?;
             let data = self.way.read(&self.file, layout.head.clone(), layout.body.clone()).await?;
             return Ok(self.way.put(&self.way.key, data).await?.size_bytes);
         }
@@ -154,7 +154,7 @@ impl<'a> FileWay<'a> {
 
     /// What the store calls a part that holds what the file holds.
     async fn tag(&self, plan: &Plan, layout: &ObjectLayout, number: u32) -> Result<String, FinalizeError> {
-        let _permit = self.way.permits.take(self.way.urgency).await;
+        let _permit = self.way.permit().await?;
         let data = self.data(plan, layout, number).await?;
         let store = self.way.target.store.clone();
         blocking(move || Ok(store.parts().map(|store| store.tag(&data)).unwrap_or_default())).await
@@ -167,7 +167,7 @@ impl<'a> FileWay<'a> {
         carried.forget_parts();
         let key = &self.way.key;
         let upload = self.way.within(0, self.store.begin(key, ContentType::of_key(key))).await?;
-        self.way.change(Change::UploadNoted { id: self.way.id, upload: Some(upload.id.clone()) }).await?;
+        self.way.change(Change::UploadNoted { id: self.way.id, upload: Some(self.way.note(&upload.id)) }).await?;
         Ok(carried.upload.insert(upload).clone())
     }
 
@@ -178,7 +178,7 @@ impl<'a> FileWay<'a> {
         layout: &ObjectLayout,
         number: u32,
     ) -> Result<Part, FinalizeError> {
-        let _permit = self.way.permits.take(self.way.urgency).await;
+        let _permit = self.way.permit().await?;
         let data = self.data(plan, layout, number).await?;
         let expected_bytes = data.len() as u64;
         let part = self.way.within(expected_bytes, self.store.put_part(upload, number, data)).await?;

@@ -45,7 +45,7 @@ struct Followed {
 impl Followers {
     /// Begins to follow the recording of `way`. Needs a runtime.
     pub(crate) fn begin(&self, way: Way) {
-        let (wake, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        let (wake, stop) = (Arc::new(Notify::new()), way.stop.clone());
         let (sender, carried) = oneshot::channel();
         let id = way.id;
         let follower = Follower { way, wake: Arc::clone(&wake), stop: stop.clone() };
@@ -63,6 +63,13 @@ impl Followers {
     pub(crate) fn grew(&self, id: RecordingId) {
         if let Some(followed) = self.state().followed.get(&id) {
             followed.wake.notify_one();
+        }
+    }
+
+    /// The recording does not grow any more: nothing more of it is begun here.
+    pub(crate) fn stop(&self, id: RecordingId) {
+        if let Some(followed) = self.state().followed.get(&id) {
+            followed.stop.cancel();
         }
     }
 
@@ -112,6 +119,7 @@ impl Follower {
                     }
                     None
                 }
+                Err(FinalizeError::Over) => break,
                 Err(error) => {
                     if matches!(error, FinalizeError::Store(StoreError::UploadGone { .. })) {
                         carried.forget_parts();

@@ -126,7 +126,7 @@ impl PlaylistWay {
         match self.way.parts() {
             Some(store) if size_bytes > store.rules().part_bytes => self.put_large(store, key, &file, size_bytes).await,
             _ => {
-                let _permit = self.way.permits.take(self.way.urgency).await;
+                let _permit = self.way.permit().await?;
                 let data = self.way.read(&file, Bytes::new(), 0..size_bytes).await?;
                 self.way.put(key, data).await.map(drop)
             }
@@ -159,7 +159,7 @@ impl PlaylistWay {
     ) -> Result<(), FinalizeError> {
         let (step, mut at, mut parts) = (store.rules().part_bytes, 0, Vec::new());
         for number in 1.. {
-            let _permit = self.way.permits.take(self.way.urgency).await;
+            let _permit = self.way.permit().await?;
             let end = size_bytes.min(at + step);
             let data = self.way.read(file, Bytes::new(), at..end).await?;
             parts.push(self.way.within(end - at, store.put_part(upload, number, data)).await?);
@@ -189,7 +189,7 @@ impl PlaylistWay {
         if !due {
             return Ok(());
         }
-        let _permit = self.way.permits.take(self.way.urgency).await;
+        let _permit = self.way.permit().await?;
         let playlist = self.playlist(bytes).await?;
         self.way.put(&self.way.key.sibling(GROWING)?, playlist).await?;
         carried.playlist = Some((bytes, now));

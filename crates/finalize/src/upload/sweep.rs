@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use livetape_catalog::{Catalog, RecordingState};
+use livetape_catalog::{Catalog, RecordingState, StoreRole};
 use livetape_store::{ObjectKey, ObjectStore, PartStore, Upload};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::way::noted;
 use crate::FinalizeError;
 use crate::environment::blocking;
 
@@ -27,6 +28,7 @@ const CALL: Duration = Duration::from_secs(60);
 pub(crate) struct Sweeper {
     pub(crate) catalog: Catalog,
     pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) role: StoreRole,
 }
 
 impl Sweeper {
@@ -75,7 +77,7 @@ impl Sweeper {
 
     /// Whether a recording needs this upload, or it is not of one of ours.
     async fn is_needed(&self, upload: &Upload) -> Result<bool, FinalizeError> {
-        let (catalog, upload) = (self.catalog.clone(), upload.clone());
+        let (catalog, role, upload) = (self.catalog.clone(), self.role, upload.clone());
         blocking(move || {
             let row = match catalog.recording_by_key(upload.key.as_str())? {
                 Some(row) => Some(row),
@@ -86,7 +88,7 @@ impl Sweeper {
             };
             Ok(row.is_none_or(|row| match row.state {
                 RecordingState::Recording | RecordingState::Finished | RecordingState::Uploading => {
-                    row.upload.as_deref() == Some(upload.id.as_str())
+                    row.upload.as_deref().and_then(|note| noted(role, note)) == Some(upload.id.as_str())
                 }
                 RecordingState::Failed => true,
                 RecordingState::Ready | RecordingState::Discarded => false,

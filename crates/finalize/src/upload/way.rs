@@ -3,13 +3,14 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use livetape_catalog::{Applied, Change};
+use livetape_catalog::{Applied, Change, StoreRole};
 use livetape_disk::{DiskError, OpenFile};
 use livetape_mux::{FileName, ReadAt};
 use livetape_record::RecordingId;
 use livetape_store::{ContentType, ObjectKey, PartStore, Pending, StoreError, Stored};
+use tokio_util::sync::CancellationToken;
 
-use super::permits::Urgency;
+use super::permits::{Permit, Urgency};
 use crate::environment::blocking;
 use crate::finalizer::{FinalizerOptions, Tools};
 use crate::upload::Permits;
@@ -26,6 +27,20 @@ pub(crate) struct Way {
     pub(crate) key: ObjectKey,
     pub(crate) target: Target,
     pub(crate) urgency: Urgency,
+    /// Cancelled when a recording that grew is over.
+    pub(crate) stop: CancellationToken,
+}
+
+/// What stands before the id of an upload in the store to fall back to. No id holds a space.
+const ELSEWHERE: &str = "fallback ";
+
+/// The upload in the store of `role` that a row's note is of.
+pub(super) fn noted(role: StoreRole, note: &str) -> Option<&str> {
+    match (role, note.strip_prefix(ELSEWHERE)) {
+        (StoreRole::Primary, None) => Some(note),
+        (StoreRole::Fallback, id) => id,
+        (StoreRole::Primary, Some(_)) => None,
+    }
 }
 
 impl Way {
@@ -39,9 +54,31 @@ impl Way {
         blocking(move || Ok(catalog.apply(change)?)).await
     }
 
+    /// Waits for its turn; [`FinalizeError::Over`] when the recording stops growing meanwhile.
+    pub(super) async fn permit(&self) -> Result<Permit, FinalizeError> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(FinalizeError::Over),
+            permit = self.permits.take(self.urgency) => Ok(permit),
+        }
+    }
+
+    /// How the row speaks of the upload `id` in this store.
+    pub(super) fn note(&self, id: &str) -> String {
+        match self.target.role {
+            StoreRole::Primary => id.to_owned(),
+            StoreRole::Fallback => format!("{ELSEWHERE}{id}"),
+        }
+    }
+
+    /// The upload in this store that the row speaks of.
+    pub(crate) fn noted<'a>(&self, note: &'a str) -> Option<&'a str> {
+        noted(self.target.role, note)
+    }
+
     /// Waits for a call to the store that moves `bytes`, not for ever.
     pub(super) async fn within<T>(&self, bytes: u64, call: Pending<'_, T>) -> Result<T, FinalizeError> {
-        let limit = self.options.limit(bytes);
+        let limit = self.options.backstop(bytes);
         Ok(tokio::time::timeout(limit, call).await.map_err(|_| FinalizeError::StoreTimeout(limit))??)
     }
 

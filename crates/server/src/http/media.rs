@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::response::Builder;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use livetape_catalog::{RecordingRow, RecordingState, StoreRole, object_url};
 use livetape_media::Format;
@@ -75,7 +75,7 @@ pub(super) async fn media(State(api): State<Api>, request: Request) -> Result<Re
             answer(&path, content_type, Some(immutable), request.headers()).await
         }
         Some(Found::Growing(path)) => answer(&path, content_type, None, request.headers()).await,
-        Some(Found::Remote(role)) => elsewhere(&api, role, &key, content_type).await,
+        Some(Found::Remote(role)) => elsewhere(&api, role, &key, content_type, request.method()).await,
         Some(Found::Instead(name)) => redirect(name),
         None => Err(missing()),
     }
@@ -167,6 +167,7 @@ async fn elsewhere(
     role: StoreRole,
     key: &ObjectKey,
     content_type: &'static str,
+    method: &Method,
 ) -> Result<Response, Problem> {
     let addresses = api.catalog.addresses();
     let (objects, lifetime) = match role {
@@ -189,6 +190,17 @@ async fn elsewhere(
             .header(header::CONTENT_TYPE, content_type)
             .header(header::CACHE_CONTROL, cache_control(Some(false)));
         return finish(response, Body::from(playlist));
+    }
+    if method == Method::HEAD {
+        // A signed address is good for one method.
+        let found = store.head(key).await.map_err(failed)?;
+        let found = found.ok_or_else(|| Problem::not_found("the store does not have it"))?;
+        let response = Response::builder()
+            .header(header::CONTENT_TYPE, content_type)
+            .header(header::CONTENT_LENGTH, found.size_bytes)
+            .header(header::ACCEPT_RANGES, "bytes")
+            .header(header::CACHE_CONTROL, "no-store");
+        return finish(response, Body::empty());
     }
     match store.presigned(key, lifetime).await.map_err(failed)? {
         Some(url) => redirect(&url),

@@ -124,7 +124,18 @@ impl Tree {
 
     /// Removes what is at `key`; the directory it was in, if anything was. Its going is not durable yet.
     pub(super) fn remove(&self, key: &ObjectKey) -> Result<Option<PathBuf>, StoreError> {
-        let Some((path, _)) = self.find(key)? else { return Ok(None) };
+        let Some((path, _)) = self.find(key)? else {
+            // What is not mounted has not been removed.
+            return match self.look(&self.root)? {
+                Some(_) => Ok(None),
+                None => Err(StoreError::Configuration {
+                    problem: format!(
+                        "the store's directory {} is not there; is its disk mounted?",
+                        self.root.display()
+                    ),
+                }),
+            };
+        };
         match self.disk.unlink(&path) {
             Ok(()) => Ok(path.parent().map(Path::to_owned)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
