@@ -154,9 +154,13 @@ impl Shared {
             if chooses {
                 let seen = memory.seen.replace((self.tools.wall)());
                 let chosen = self.choose(seen).await?;
-                // What cannot go says nothing of these.
+                // What cannot go says nothing of these, nor they of whose turn is next.
                 failures.in_a_row = 0;
+                let next = std::mem::take(&mut memory.after);
                 self.delete_all(chosen.rows, memory, &mut failures).await;
+                if memory.after.is_empty() {
+                    memory.after = next;
+                }
                 if let Some(store) = chosen.wrong {
                     failures.note(FinalizeError::WrongStore(store));
                 }

@@ -86,12 +86,10 @@ impl Tree {
             if self.pruned() == pruned {
                 return placed;
             }
-            match placed {
-                // The directory, empty until now, was taken away under our hands.
-                Err(_) if !self.has_directory(key)? => {}
-                // It may have been made anew by somebody who has not synced its name yet.
-                Ok((stored, _)) => return Ok((stored, self.directory_for(key)?)),
-                failed => return failed,
+            // The directory, empty until now, may have been taken away under our hands, and been made anew by
+            // somebody who has not synced its name yet.
+            if let Ok((stored, _)) = placed {
+                return Ok((stored, self.directory_for(key)?));
             }
         }
     }

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use livetape_disk::{Disk, EntryKind, Stat};
@@ -20,11 +19,18 @@ pub(super) const INCOMING: &str = ".incoming";
 pub(super) struct Tree {
     pub(super) disk: Arc<dyn Disk>,
     root: PathBuf,
-    durable: Mutex<HashSet<PathBuf>>,
-    /// Directories that were taken away since the store was opened. Changes under the lock of `durable`.
-    pruned: AtomicU64,
+    durable: Mutex<Durable>,
     /// Held while a temporary file is written, by the temporary file's number.
     pub(super) writing: [Mutex<()>; 16],
+}
+
+/// What is known of directories.
+#[derive(Default)]
+struct Durable {
+    /// Those whose own names are durable.
+    names: HashSet<PathBuf>,
+    /// How many were taken away since the store was opened: counted with the removal, under one lock.
+    pruned: u64,
 }
 
 impl Tree {
@@ -43,13 +49,7 @@ impl Tree {
             let what = if found.is_some() { "is not a directory" } else { "does not exist" };
             return Err(StoreError::Configuration { problem: format!("{} {what}", root.display()) });
         }
-        Ok(Self {
-            disk,
-            root: root.to_owned(),
-            durable: Mutex::default(),
-            pruned: AtomicU64::new(0),
-            writing: Default::default(),
-        })
+        Ok(Self { disk, root: root.to_owned(), durable: Mutex::default(), writing: Default::default() })
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -65,7 +65,7 @@ impl Tree {
         let pruned = self.pruned();
         let mut directory = self.root.join(key.as_str());
         directory.pop();
-        let known = self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(&directory);
+        let known = self.durable.lock().unwrap_or_else(PoisonError::into_inner).names.contains(&directory);
         if known && is_directory(self.look(&directory)?) {
             return Ok(directory);
         }
@@ -82,12 +82,12 @@ impl Tree {
             }
         }
         let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
-        if durable.len() >= DURABLE_MAX {
-            durable.clear();
+        if durable.names.len() >= DURABLE_MAX {
+            durable.names.clear();
         }
         // One that was taken away meanwhile is made by the next put, and is not durable then.
-        if self.pruned() == pruned {
-            durable.insert(directory.clone());
+        if durable.pruned == pruned {
+            durable.names.insert(directory.clone());
         }
         Ok(directory)
     }
@@ -153,21 +153,15 @@ impl Tree {
     /// Syncs `directory`, or where it was, if another removal has taken it away.
     fn sync_nearest(&self, directory: &Path) -> Result<(), StoreError> {
         for path in directory.ancestors().take_while(|path| path.starts_with(&self.root)) {
+            let pruned = self.pruned();
             if *path == *self.root || self.look(path)?.is_some() {
                 match self.sync(path) {
-                    Err(_) if *path != *self.root && self.look(path)?.is_none() => {}
+                    Err(_) if *path != *self.root && self.pruned() != pruned => {}
                     result => return result,
                 }
             }
         }
         Ok(())
-    }
-
-    /// Whether the directory of `key` is there.
-    pub(super) fn has_directory(&self, key: &ObjectKey) -> Result<bool, StoreError> {
-        let mut directory = self.root.join(key.as_str());
-        directory.pop();
-        Ok(is_directory(self.look(&directory)?))
     }
 
     /// Takes `directory` away, and those above it, as far as nothing is in them. One that a power cut brings
@@ -179,14 +173,14 @@ impl Tree {
             if self.disk.remove_dir(path).is_err() {
                 return;
             }
-            self.pruned.fetch_add(1, Ordering::Relaxed);
-            durable.remove(path);
+            durable.pruned += 1;
+            durable.names.remove(path);
         }
     }
 
     /// Changes when a directory was taken away.
     pub(super) fn pruned(&self) -> u64 {
-        self.pruned.load(Ordering::Relaxed)
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).pruned
     }
 
     /// What stands at `path`.
