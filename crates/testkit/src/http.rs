@@ -74,7 +74,7 @@ impl Client {
     /// `DELETE`; panics when no answer comes.
     pub fn delete(&self, path: &str) -> Answer {
         let response = self.agent.delete(format!("{}{path}", self.base)).call();
-        let answer = response.map_err(|error| error.to_string()).and_then(|response| Answer::of(response));
+        let answer = response.map_err(|error| error.to_string()).and_then(Answer::of);
         answer.unwrap_or_else(|error| panic!("DELETE {path}: {error}"))
     }
 
