@@ -21,6 +21,7 @@
 mod choice;
 mod removal;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,14 +30,13 @@ use livetape_catalog::{DeletionReason, RecordingRow, StoreRole};
 use livetape_disk::DiskError;
 use livetape_media::WallTime;
 use livetape_store::ObjectStore;
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use self::choice::Chosen;
+use self::choice::{Chosen, Standing};
 use crate::environment::blocking;
 use crate::{FinalizeError, Tools};
 
@@ -259,16 +259,28 @@ impl Shared {
 
     /// Begins the deletion of what is over; the rows.
     async fn choose(self: &Arc<Self>, seen: Option<WallTime>) -> Result<Chosen, FinalizeError> {
-        let (shared, runtime, now) = (Arc::clone(self), Handle::current(), (self.tools.wall)());
-        blocking(move || {
-            let is_there = |row: &RecordingRow| {
-                let Some(store) = shared.store(row.store) else { return Ok(None) };
-                let key = row.key.parse()?;
-                Ok(Some(runtime.block_on(removal::bounded(store.head(&key)))?.is_some()))
-            };
-            choice::choose(&shared.tools, &shared.policy, seen.map(|seen| seen.min(now)), BATCH, &is_there)
-        })
-        .await
+        let mut known = BTreeMap::new();
+        let mut rows = Vec::new();
+        loop {
+            let (shared, now, stores) = (Arc::clone(self), (self.tools.wall)(), known.clone());
+            let choose =
+                move || choice::choose(&shared.tools, &shared.policy, seen.map(|seen| seen.min(now)), BATCH, &stores);
+            let mut chosen = blocking(choose).await?;
+            rows.append(&mut chosen.rows);
+            let Some((store, asked)) = chosen.unknown.take() else { return Ok(Chosen { rows, ..chosen }) };
+            known.insert(store, self.standing(store, &asked).await?);
+        }
+    }
+
+    /// What the store is to `rows`, which name it.
+    async fn standing(&self, store: StoreRole, rows: &[RecordingRow]) -> Result<Standing, FinalizeError> {
+        let Some(store) = self.store(store) else { return Ok(Standing::NotConfigured) };
+        for row in rows {
+            if removal::bounded(store.head(&row.key.parse()?)).await?.is_some() {
+                return Ok(Standing::Right);
+            }
+        }
+        Ok(Standing::Wrong)
     }
 }
 

@@ -3,14 +3,23 @@
 //! A store that has none of what is to be deleted is not the right one: another bucket, a disk that is not
 //! mounted. Nothing is chosen of it then.
 
+use std::collections::BTreeMap;
+
 use livetape_catalog::{Change, DeletionReason, RecordingRow, StoreRole};
 use livetape_media::WallTime;
 
 use super::{PAGE, Policy};
 use crate::{FinalizeError, Tools};
 
-/// Whether a recording's object is in its store; `None` when that store is not configured.
-pub(super) type IsThere<'a> = &'a dyn Fn(&RecordingRow) -> Result<Option<bool>, FinalizeError>;
+/// What a store is to the recordings whose rows name it.
+#[derive(Clone, Copy)]
+pub(super) enum Standing {
+    /// It has some of them.
+    Right,
+    /// It has none of those it was asked for.
+    Wrong,
+    NotConfigured,
+}
 
 /// What was chosen.
 #[derive(Default)]
@@ -19,6 +28,8 @@ pub(super) struct Chosen {
     pub(super) rows: Vec<RecordingRow>,
     /// A store that has none of what was to be deleted.
     pub(super) wrong: Option<StoreRole>,
+    /// A store of which nothing was chosen because its standing is not known, and what to ask it for.
+    pub(super) unknown: Option<(StoreRole, Vec<RecordingRow>)>,
 }
 
 /// Begins the deletion of what `policy` wants gone, so that no more than `most` of each store are being
@@ -29,10 +40,10 @@ pub(super) fn choose(
     policy: &Policy,
     now: Option<WallTime>,
     most: usize,
-    is_there: IsThere<'_>,
+    known: &BTreeMap<StoreRole, Standing>,
 ) -> Result<Chosen, FinalizeError> {
     let under_way = tools.catalog.being_deleted("", PAGE)?;
-    let mut choice = Choice { tools, most, under_way: &under_way, is_there, chosen: Chosen::default() };
+    let mut choice = Choice { tools, most, under_way: &under_way, known, chosen: Chosen::default() };
     let every = [StoreRole::Primary, StoreRole::Fallback];
     if let (Some(keep), Some(now)) = (policy.keep, now) {
         let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
@@ -58,7 +69,7 @@ struct Choice<'a> {
     /// How many of each store may be being deleted.
     most: usize,
     under_way: &'a [RecordingRow],
-    is_there: IsThere<'a>,
+    known: &'a BTreeMap<StoreRole, Standing>,
     chosen: Chosen,
 }
 
@@ -104,15 +115,14 @@ impl Choice<'_> {
                 rows.push(row);
             }
         }
-        for row in &rows {
-            match (self.is_there)(row)? {
-                Some(true) => return Ok(rows),
-                Some(false) => {}
-                None => return Ok(Vec::new()),
-            }
+        if rows.is_empty() {
+            return Ok(rows);
         }
-        if !rows.is_empty() {
-            self.chosen.wrong = Some(store);
+        match self.known.get(&store) {
+            Some(Standing::Right) => return Ok(rows),
+            Some(Standing::Wrong) => self.chosen.wrong = Some(store),
+            Some(Standing::NotConfigured) => {}
+            None => self.chosen.unknown = Some((store, rows)),
         }
         Ok(Vec::new())
     }
