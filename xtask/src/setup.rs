@@ -37,6 +37,8 @@ const CEPH: &[Package] = &[
     ("ceph-osd", &["ceph-osd", "--version"]),
     ("ceph-mgr", &["ceph-mgr", "--version"]),
     ("ceph-common", &["which", "ceph", "radosgw-admin", "monmaptool", "ceph-authtool"]),
+    ("curl", &["curl", "--version"]),
+    ("openssl", &["openssl", "version"]),
 ];
 
 /// What the slow tests use as well.

@@ -1,6 +1,7 @@
 //! Faults for minutes, real and simulated: each is a test that the ordinary tests leave out, of
 //! `crates/e2e/tests/soak` or of `crates/simulation`.
 
+use crate::ceph::Ceph;
 use crate::run::{Outcome, cargo, run, step};
 use crate::setup;
 
@@ -12,8 +13,8 @@ const SOAKS: &[(&str, &str, &str)] = &[
     ("net", "connections that break, freeze and crawl, for so many seconds", "seconds=120 streams=20"),
     (
         "bucket",
-        "how soon recordings are whole in a bucket, and an outage of so many seconds",
-        "rounds=5 outage=600 streams=20",
+        "on a Ceph: how soon recordings are whole, what so many megabytes cost; and an outage of so many seconds",
+        "rounds=5 megabytes=1000 outage=600 streams=20",
     ),
     ("world", "the simulated world crashed at every step-th effect, and again while it recovers", "step=1"),
     ("flood", "noise, half handshakes, lies, crowds and haste, for so many seconds", "seconds=600"),
@@ -46,5 +47,7 @@ pub(crate) fn soak(arguments: &[&str]) -> Outcome {
         step("tools", setup::for_tests)?;
         step("build", || run(&mut cargo("build --package livetape-server")))?;
     }
-    run(&mut nextest)
+    let wanted = *name == "bucket" && std::env::var_os("LIVETAPE_TEST_S3").is_none();
+    let ceph = if wanted { Some(step("start a Ceph", Ceph::of_this_run)?) } else { None };
+    run(nextest.envs(ceph.iter().flat_map(Ceph::variables)))
 }

@@ -1,7 +1,6 @@
 //! How far a recording, and a delivery, has come.
 
 use std::fmt;
-use std::str::FromStr;
 
 /// How far a recording has come.
 ///
@@ -48,24 +47,7 @@ impl RecordingState {
     }
 }
 
-impl fmt::Display for RecordingState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for RecordingState {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|state| state.name() == text).ok_or_else(|| {
-            let text: String = text.chars().take(40).collect();
-            format!(
-                "'{text}' is not a state; the states are recording, finished, uploading, ready, failed and discarded"
-            )
-        })
-    }
-}
+livetape_media::named!(RecordingState, "a state", "the states");
 
 /// Which of the configured stores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,20 +103,7 @@ impl DeletionReason {
     }
 }
 
-impl fmt::Display for DeletionReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for DeletionReason {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let unknown = || format!("'{}' is no reason to delete", text.chars().take(40).collect::<String>());
-        Self::ALL.into_iter().find(|reason| reason.name() == text).ok_or_else(unknown)
-    }
-}
+livetape_media::named!(DeletionReason, "a reason to delete", "the reasons");
 
 /// How far the delivery of one event to one endpoint has come.
 ///
@@ -183,17 +152,4 @@ impl DeliveryState {
     }
 }
 
-impl fmt::Display for DeliveryState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for DeliveryState {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let unknown = || format!("'{}' is not a delivery's state", text.chars().take(40).collect::<String>());
-        Self::ALL.into_iter().find(|state| state.name() == text).ok_or_else(unknown)
-    }
-}
+livetape_media::named!(DeliveryState, "a state of a delivery", "the states");

@@ -1,8 +1,5 @@
 //! The formats Livetape records to.
 
-use std::fmt;
-use std::str::FromStr;
-
 /// The format of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
@@ -28,19 +25,4 @@ impl Format {
     }
 }
 
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.name() == text)
-            .ok_or_else(|| format!("'{text}' is not a format; the formats are mp4, hls and flv"))
-    }
-}
+crate::named!(Format, "a format", "the formats");

@@ -76,8 +76,7 @@ pub(super) async fn one(
     path: RawPathParams,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    Query::parse(query.as_deref()).finish()?;
-    let id = named(&path)?;
+    let id = asked_for(&path, query.as_deref())?;
     let catalog = api.catalog.clone();
     let view = blocking("looking a recording up", move || catalog.recording(&id)).await?;
     let mut view = view.ok_or_else(|| missing(&id.to_string()))?;
@@ -103,8 +102,7 @@ pub(super) async fn delete(
     path: RawPathParams,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    Query::parse(query.as_deref()).finish()?;
-    let id = named(&path)?;
+    let id = asked_for(&path, query.as_deref())?;
     let catalog = api.catalog.clone();
     let change = Change::DeletionStarted { id, reason: DeletionReason::Request };
     let what = "beginning the deletion of a recording";
@@ -124,8 +122,9 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// The recording that the path names.
-fn named(path: &RawPathParams) -> Result<RecordingId, Problem> {
+/// The recording that the path names. There are no parameters.
+fn asked_for(path: &RawPathParams, query: Option<&str>) -> Result<RecordingId, Problem> {
+    Query::parse(query).finish()?;
     let text = path.iter().next().map_or("", |(_, value)| value);
     text.parse().map_err(|_| missing(text))
 }

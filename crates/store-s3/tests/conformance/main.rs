@@ -4,12 +4,14 @@
 //! aws r2 ceph garage swift              the fake server, as it takes after each
 //! kms_of_the_bucket, kms_by_request     the fake server with ETags that look like sums and are none
 //! real                                  the server at LIVETAPE_TEST_S3
+//! real_over_tls                         the same one at LIVETAPE_TEST_S3_TLS
 //! ```
 //!
 //! `real` is `http://HOST:PORT`, with the access key in `LIVETAPE_TEST_S3_KEY` and `LIVETAPE_TEST_S3_SECRET` (`test` and
 //! `testtest12` without them), the bucket, which is created where that is allowed, in `LIVETAPE_TEST_S3_BUCKET`
 //! (`livetape-test`), the region in `LIVETAPE_TEST_S3_REGION` and what it is, `ceph` or `garage`, in
-//! `LIVETAPE_TEST_S3_DIALECT`. `cargo xtask test` starts a Ceph and sets them.
+//! `LIVETAPE_TEST_S3_DIALECT`. `real_over_tls` is `https://HOST:PORT`, with the certificate of its authority in the file
+//! `LIVETAPE_TEST_S3_CA`. `cargo xtask test` starts a Ceph and sets them.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
@@ -60,7 +62,11 @@ macro_rules! conforms {
     )* };
 }
 
-conforms! { aws r2 ceph garage swift kms_of_the_bucket kms_by_request real }
+conforms! { aws r2 ceph garage swift kms_of_the_bucket kms_by_request real real_over_tls }
+
+mod certificates {
+    test_on! { real_over_tls: settings::a_certificate_that_nobody_vouches_for_is_refused }
+}
 
 /// The sentences about a bad network, for the target named.
 macro_rules! survives {

@@ -33,3 +33,10 @@ pub(crate) async fn settings_that_are_wrong_are_told_from_one_another(target: &T
         assert!(text.contains(words) && !text.contains(options.secret_access_key.as_deref().unwrap()), "{text}");
     }
 }
+
+pub(crate) async fn a_certificate_that_nobody_vouches_for_is_refused(target: &Target) {
+    let stranger = S3Store::connect(S3Options { ca_pem: None, ..target.options.clone() }).await.unwrap();
+    let error = stranger.probe().await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Configuration, "{error}");
+    assert!(error.to_string().contains("trust its authority"), "{error}");
+}

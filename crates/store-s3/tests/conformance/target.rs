@@ -18,6 +18,8 @@ pub(crate) const PART: usize = 5 * MIB;
 pub(crate) struct Target {
     pub(crate) options: S3Options,
     pub(crate) dialect: Dialect,
+    /// Where it answers without TLS.
+    in_the_clear: String,
     /// Lives as long as the target.
     _fake: Option<Arc<FakeS3>>,
 }
@@ -93,14 +95,27 @@ impl Target {
             other => panic!("LIVETAPE_TEST_S3_DIALECT is '{other}', which is neither 'ceph' nor 'garage'"),
         };
         let options = S3Options {
-            endpoint: Some(endpoint),
+            endpoint: Some(endpoint.clone()),
             region: variable("LIVETAPE_TEST_S3_REGION", "us-east-1"),
             bucket: variable("LIVETAPE_TEST_S3_BUCKET", "livetape-test"),
             access_key_id: Some(variable("LIVETAPE_TEST_S3_KEY", "test")),
             secret_access_key: Some(variable("LIVETAPE_TEST_S3_SECRET", "testtest12")),
             ..own()
         };
-        Some(Self { options, dialect, _fake: None })
+        Some(Self { options, dialect, in_the_clear: endpoint, _fake: None })
+    }
+
+    /// The same service behind TLS, if `LIVETAPE_TEST_S3_TLS` and `LIVETAPE_TEST_S3_CA` are set.
+    pub(crate) fn real_over_tls() -> Option<Self> {
+        let real = Self::real()?;
+        let (Ok(endpoint), Ok(authority)) =
+            (std::env::var("LIVETAPE_TEST_S3_TLS"), std::env::var("LIVETAPE_TEST_S3_CA"))
+        else {
+            println!("LIVETAPE_TEST_S3_TLS and LIVETAPE_TEST_S3_CA are not both set, so this is not tested");
+            return None;
+        };
+        let ca_pem = std::fs::read(authority).unwrap();
+        Some(real.with(|options| (options.endpoint, options.ca_pem) = (Some(endpoint), Some(ca_pem))))
     }
 
     fn fake(profile: Profile, dialect: Dialect) -> Self {
@@ -112,7 +127,7 @@ impl Target {
             secret_access_key: Some(fake.secret_key().to_owned()),
             ..own()
         };
-        Self { options, dialect, _fake: Some(Arc::new(fake)) }
+        Self { options, dialect, in_the_clear: fake.endpoint(), _fake: Some(Arc::new(fake)) }
     }
 
     /// The same place with other options.
@@ -154,7 +169,7 @@ impl Target {
             .credentials_provider(Credentials::new(id, secret, None, None, "test"))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .force_path_style(true);
-        config.set_endpoint_url(options.endpoint);
+        config.set_endpoint_url(Some(self.in_the_clear.clone()));
         aws_sdk_s3::Client::from_conf(config.build())
     }
 
@@ -211,7 +226,14 @@ pub(crate) fn joined(parts: &[(u32, Bytes)]) -> Vec<u8> {
 pub(crate) async fn fetch(store: &S3Store, key: &ObjectKey) -> (Vec<u8>, Vec<(String, String)>) {
     let address = store.presigned(key, Duration::from_secs(60)).await.unwrap().unwrap();
     tokio::task::spawn_blocking(move || {
-        let mut answer = ureq::get(&address).call().unwrap();
+        // The signature is for the host; what is asked there is the same in the clear.
+        let (scheme, rest) = address.split_once("://").unwrap();
+        let (host, path) = rest.split_once('/').unwrap();
+        let place = match scheme {
+            "https" => std::env::var("LIVETAPE_TEST_S3").unwrap(),
+            _ => format!("http://{host}"),
+        };
+        let mut answer = ureq::get(&format!("{place}/{path}")).header("host", host).call().unwrap();
         let headers = answer.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
         (answer.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap(), headers)
