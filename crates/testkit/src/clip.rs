@@ -44,6 +44,13 @@ pub fn heavy() -> PathBuf {
     made("heavy", &format!("{noise} {} {avc} -b:v 20M -maxrate 20M -bufsize 20M {AAC}", tone(48_000, 12)))
 }
 
+/// 10 s of H.264 at 2.5 Mbit/s, and AAC: what a stream of many is like.
+pub fn usual() -> PathBuf {
+    let noise = format!("{},noise=alls=30:allf=t+u", picture("640x360", 10));
+    let avc = format!("{AVC} -b:v 2500k -minrate 2500k -maxrate 2500k -bufsize 1000k -nal-hrd cbr");
+    made("usual", &format!("{noise} {} {avc} {}", tone(48_000, 10), AAC.replace("64k", "128k")))
+}
+
 /// 150 s of H.264 and AAC.
 pub fn long() -> PathBuf {
     made("long", &format!("{} {} {AVC} -b:v 150k {AAC}", picture("320x180", 150), tone(48_000, 150)))

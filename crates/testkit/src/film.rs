@@ -90,6 +90,17 @@ impl Film {
         &self.headers
     }
 
+    /// Frames of one round, after which the clip comes again.
+    pub fn round_frames(&self) -> usize {
+        self.round.len()
+    }
+
+    /// The rate of its frames' bytes.
+    pub fn bits_per_second(&self) -> u64 {
+        let bytes: usize = self.round.iter().map(|(tag, _)| tag.body.len()).sum();
+        bytes as u64 * 8_000 / u64::from(self.period.max(1))
+    }
+
     /// The frame that is sent as number `index` of all: its kind and its number among those.
     pub fn nth(&self, index: usize) -> (Kind, u32) {
         let (tag, number) = &self.round[index % self.round.len()];

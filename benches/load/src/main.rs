@@ -1,0 +1,120 @@
+//! Puts recorders under the load of many streams, and says what they used: processor time for each gigabyte of media,
+//! memory for each stream, how soon recordings were finished, and whether every frame is in them.
+//!
+//! ```text
+//! wire       a film as it goes over the wire, cut into chunks once
+//! publisher  one connection        crowd      many, from one thread
+//! recorder/  what is measured      usage      what the kernel counts of it
+//! trial      one measurement       table      medians beside each other
+//! ```
+//!
+//! All runs of one call are interleaved, so that its figures can be compared; those of two calls cannot.
+
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a tool, not a library")]
+
+mod crowd;
+mod publisher;
+mod recorder;
+mod table;
+mod trial;
+mod usage;
+mod wire;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use clap::Parser;
+use livetape_testkit::{Film, clip};
+
+use crowd::{Pace, Script};
+use trial::Trial;
+use wire::Wire;
+
+/// Measures recorders under load.
+#[derive(Parser)]
+#[command(name = "load")]
+struct Arguments {
+    /// What is measured: livetape, nginx-rtmp, sink, gathering-sink
+    #[arg(long, value_delimiter = ',', default_value = "livetape")]
+    recorders: Vec<String>,
+    /// The formats recorded at once, as in flv or mp4+hls+flv; several, separated by commas, are measured each
+    #[arg(long, value_delimiter = ',', default_value = "flv,mp4,hls,mp4+hls+flv")]
+    formats: Vec<String>,
+    /// Publishers; several numbers are measured each
+    #[arg(long, value_delimiter = ',', default_value = "200")]
+    streams: Vec<u32>,
+    /// How long they publish
+    #[arg(long, default_value = "20")]
+    seconds: u64,
+    /// Whether frames are sent when they are due, or as fast as they are taken
+    #[arg(long, value_enum, default_value = "live")]
+    pace: Pace,
+    /// Bytes of a chunk, at least 128
+    #[arg(long, default_value = "4096")]
+    chunk_size: u32,
+    /// How often everything is measured
+    #[arg(long, default_value = "3")]
+    rounds: u32,
+    /// Seconds from the first to the last beginning
+    #[arg(long, default_value = "2")]
+    ramp: u64,
+    /// Seconds after which a connection breaks and comes back, on average
+    #[arg(long)]
+    break_after: Option<u64>,
+    /// Of the breaks
+    #[arg(long, default_value = "1")]
+    seed: u64,
+    /// Where recorders write; a RAM disk unless the disk is what is measured
+    #[arg(long, default_value = "/dev/shm")]
+    directory: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    ensure!(arguments.chunk_size >= 128, "--chunk-size is {}, and cannot be below 128", arguments.chunk_size);
+    let longest = Duration::from_millis(wire::MAX_MILLIS.into());
+    ensure!(arguments.seconds < longest.as_secs(), "--seconds cannot be beyond {}", longest.as_secs());
+    let wire = Wire::new(&Film::new(&clip::usual()), arguments.chunk_size);
+    let mut trials = Vec::new();
+    for &streams in &arguments.streams {
+        for formats in &arguments.formats {
+            for name in &arguments.recorders {
+                let recorder = recorder::named(name)?;
+                let formats: Vec<String> = formats.split('+').map(str::to_owned).collect();
+                if recorder.records(&formats.iter().map(String::as_str).collect::<Vec<_>>()) {
+                    trials.push(Trial::new(recorder, formats, streams));
+                }
+            }
+        }
+    }
+    let what = if arguments.pace == Pace::Live { "as they play" } else { "as fast as they are taken" };
+    println!(
+        "{} s of streams of {:.2} Mbit/s, {what}, chunks of {}, below {}; medians of {}",
+        arguments.seconds,
+        wire.film().bits_per_second() as f64 / 1e6,
+        arguments.chunk_size,
+        arguments.directory.display(),
+        arguments.rounds
+    );
+    for round in 0..arguments.rounds {
+        for trial in &mut trials {
+            let script = Script {
+                streams: trial.streams,
+                length: Duration::from_secs(arguments.seconds),
+                pace: arguments.pace,
+                ramp: Duration::from_secs(arguments.ramp),
+                break_after: arguments.break_after.map(Duration::from_secs),
+                seed: arguments.seed + u64::from(round),
+            };
+            let place = tempfile::Builder::new().prefix("livetape-load-").tempdir_in(&arguments.directory);
+            let place = place.with_context(|| format!("making a directory in {}", arguments.directory.display()))?;
+            trial.run(&wire, &script, place.path())?;
+            eprintln!("{}", table::line(trial, trial.figures.len() - 1));
+        }
+    }
+    println!("{}", table::medians(&trials));
+    let problems: usize = trials.iter().flat_map(|trial| &trial.figures).map(|figures| figures.problems.len()).sum();
+    ensure!(problems == 0, "{problems} things are not as they must be");
+    Ok(())
+}

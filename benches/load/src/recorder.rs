@@ -1,0 +1,75 @@
+//! What is put under load: Livetape, what others use, and the least that a recorder has to do.
+
+mod livetape;
+mod nginx;
+mod program;
+mod sink;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use livetape_testkit::Film;
+
+use crate::crowd::Outcome;
+
+pub(crate) use livetape::LivetapeUnder;
+
+/// Something that records, or could.
+pub(crate) trait Recorder {
+    /// What it is called in the table.
+    fn name(&self) -> String;
+
+    /// Whether it can record all of these at once.
+    fn records(&self, formats: &[&str]) -> bool;
+
+    /// Starts it, with everything it writes below `directory`.
+    ///
+    /// # Errors
+    /// When it does not start, as when it is not installed.
+    fn start(&self, directory: &Path, formats: &[&str], streams: u32) -> anyhow::Result<Box<dyn Running>>;
+}
+
+/// One that runs. It ends when it is dropped.
+pub(crate) trait Running {
+    /// Where it takes streams.
+    fn rtmp(&self) -> SocketAddr;
+
+    /// Its processes, without their descendants.
+    fn processes(&self) -> Vec<u32>;
+
+    /// Waits until everything is written and finished. The publishers have left.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    fn settle(&mut self) -> anyhow::Result<()>;
+
+    /// Holds what it recorded against what was sent.
+    fn judge(&self, film: &Film, sent: &Outcome) -> Verdict;
+}
+
+/// What became of the recordings.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Verdict {
+    /// Frames found in recordings, over all formats.
+    pub(crate) frames: usize,
+    /// What is not as it must be.
+    pub(crate) problems: Vec<String>,
+    /// From the common goodbye to ready in the store, in milliseconds, for each recording that was open then.
+    pub(crate) finish_ms: Vec<i64>,
+    /// From ready to the arrival of its event, in milliseconds.
+    pub(crate) webhook_ms: Vec<i64>,
+}
+
+/// The recorder of this name.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn named(name: &str) -> anyhow::Result<Box<dyn Recorder>> {
+    Ok(match name {
+        "livetape" => Box::new(LivetapeUnder),
+        "nginx-rtmp" => Box::new(nginx::Nginx),
+        "sink" => Box::new(sink::Sink { gathers: false }),
+        "gathering-sink" => Box::new(sink::Sink { gathers: true }),
+        _ => anyhow::bail!("there is no recorder '{name}'; there are livetape, nginx-rtmp, sink, gathering-sink"),
+    })
+}

@@ -1,0 +1,84 @@
+//! Livetape, as it is built for release.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use livetape_testkit::livetape::Settings;
+use livetape_testkit::{Census, Film, Launch, Livetape, Receiver, census, index};
+
+use super::{Recorder, Running, Verdict};
+use crate::crowd::Outcome;
+
+/// How long it may take until nothing is on its way.
+const SETTLE_MAX: Duration = Duration::from_secs(120);
+
+/// The program at `$LIVETAPE_BIN`, or beside this one.
+pub(crate) struct LivetapeUnder;
+
+struct Under {
+    livetape: Livetape,
+    receiver: Receiver,
+}
+
+impl Recorder for LivetapeUnder {
+    fn name(&self) -> String {
+        "livetape".to_owned()
+    }
+
+    fn records(&self, formats: &[&str]) -> bool {
+        formats.iter().all(|format| ["mp4", "hls", "flv"].contains(format))
+    }
+
+    fn start(&self, directory: &Path, formats: &[&str], streams: u32) -> anyhow::Result<Box<dyn Running>> {
+        let receiver = Receiver::start();
+        let connections = (streams + 16).to_string();
+        let settings = Settings::new()
+            .formats(formats)
+            .webhook(&receiver)
+            .set("log.level", "\"warn,livetape_server::serve=info\"")
+            .set("rtmp.max_connections", &connections)
+            .set("rtmp.max_connections_per_address", &connections);
+        let livetape = Livetape::start_as(&settings, Launch::default().data(&directory.join("data")));
+        Ok(Box::new(Under { livetape, receiver }))
+    }
+}
+
+impl Running for Under {
+    fn rtmp(&self) -> SocketAddr {
+        self.livetape.rtmp
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        vec![self.livetape.pid()]
+    }
+
+    fn settle(&mut self) -> anyhow::Result<()> {
+        census::wait_settled(&self.livetape, SETTLE_MAX);
+        Ok(())
+    }
+
+    fn judge(&self, film: &Film, sent: &Outcome) -> Verdict {
+        let census = Census::take(&self.livetape, film, &sent.sessions, &self.receiver);
+        let mut ready_ms = HashMap::new();
+        let mut verdict = Verdict { frames: census.frames, problems: census.problems, ..Verdict::default() };
+        for row in index::query(&self.livetape, "select id, ended_ms, ready_ms from recordings where state = 'ready'") {
+            let (Some(ended), Some(ready)) = (row["ended_ms"].as_i64(), row["ready_ms"].as_i64()) else { continue };
+            if ended >= sent.ended_ms {
+                verdict.finish_ms.push(ready - sent.ended_ms);
+            }
+            ready_ms.insert(row["id"].as_str().unwrap_or_default().to_owned(), ready);
+        }
+        let (now, wall) = (Instant::now(), SystemTime::now());
+        self.receiver.each(|delivery| {
+            let Some(ready) = ready_ms.get(delivery.body["data"]["id"].as_str().unwrap_or_default()) else { return };
+            if delivery.kind() == "recording.ready" {
+                let at = wall - now.saturating_duration_since(delivery.at);
+                let at = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+                verdict.webhook_ms.push(i64::try_from(at).unwrap_or(i64::MAX) - ready);
+            }
+        });
+        verdict
+    }
+}
