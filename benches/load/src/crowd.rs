@@ -50,6 +50,15 @@ pub(crate) enum Pace {
     Unpaced,
 }
 
+/// What a crowd tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Every publisher has begun.
+    AllPlay,
+    /// Whoever plays to the common end is about to say goodbye.
+    Ending,
+}
+
 /// What became of it.
 pub(crate) struct Outcome {
     /// What each session sent.
@@ -73,7 +82,12 @@ impl Outcome {
 ///
 /// # Errors
 /// When a publisher is refused, or the server goes away where the script does not want it.
-pub(crate) fn perform(server: SocketAddr, wire: &Wire, script: &Script) -> anyhow::Result<Outcome> {
+pub(crate) fn perform(
+    server: SocketAddr,
+    wire: &Wire,
+    script: &Script,
+    mut told: impl FnMut(Moment, &[Seat]),
+) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
     let step = script.ramp / script.streams.max(1);
     let mut seats: Vec<Seat> = (0..script.streams).map(|stream| Seat::new(stream, begun + step * stream)).collect();
@@ -91,9 +105,11 @@ pub(crate) fn perform(server: SocketAddr, wire: &Wire, script: &Script) -> anyho
         }
         if all_begun.is_none() && seats.iter().all(|seat| seat.sessions > 0) {
             all_begun = Some(stage.now);
+            told(Moment::AllPlay, &seats);
         }
         let over = all_begun.is_some_and(|all| stage.now >= all + script.length);
         if over && script.pace == Pace::Live && stage.outcome.ended_ms == 0 {
+            told(Moment::Ending, &seats);
             stage.outcome.ended_ms = wall_ms();
             seats.iter_mut().for_each(|seat| seat.leave(stage.now));
         }
@@ -123,7 +139,7 @@ struct Stage<'a> {
 }
 
 /// One stream's place.
-struct Seat {
+pub(crate) struct Seat {
     stream: u32,
     /// How many have begun.
     sessions: u32,
@@ -143,6 +159,14 @@ enum State {
 impl Seat {
     fn new(stream: u32, begins: Instant) -> Self {
         Self { stream, sessions: 0, state: State::Waiting(begins) }
+    }
+
+    /// Bytes that its session of now has sent.
+    pub(crate) fn sent_bytes(&self) -> u64 {
+        match &self.state {
+            State::Playing(publisher, _) => publisher.log.sent,
+            _ => 0,
+        }
     }
 
     fn is_empty(&self) -> bool {

@@ -44,6 +44,9 @@ struct Arguments {
     /// Publishers; several numbers are measured each
     #[arg(long, value_delimiter = ',', default_value = "200")]
     streams: Vec<u32>,
+    /// Livetape tells a receiver of webhooks of every event
+    #[arg(long)]
+    webhooks: bool,
     /// How long they publish
     #[arg(long, default_value = "20")]
     seconds: u64,
@@ -80,7 +83,7 @@ fn main() -> anyhow::Result<()> {
     for &streams in &arguments.streams {
         for formats in &arguments.formats {
             for name in &arguments.recorders {
-                let recorder = recorder::named(name)?;
+                let recorder = recorder::named(name, arguments.webhooks)?;
                 let formats: Vec<String> = formats.split('+').map(str::to_owned).collect();
                 if recorder.records(&formats.iter().map(String::as_str).collect::<Vec<_>>()) {
                     trials.push(Trial::new(recorder, formats, streams));

@@ -60,13 +60,13 @@ pub(crate) struct Verdict {
     pub(crate) webhook_ms: Vec<i64>,
 }
 
-/// The recorder of this name.
+/// The recorder of this name; Livetape with or without a receiver of webhooks.
 ///
 /// # Errors
 /// When there is none.
-pub(crate) fn named(name: &str) -> anyhow::Result<Box<dyn Recorder>> {
+pub(crate) fn named(name: &str, webhooks: bool) -> anyhow::Result<Box<dyn Recorder>> {
     Ok(match name {
-        "livetape" => Box::new(LivetapeUnder),
+        "livetape" => Box::new(LivetapeUnder { webhooks }),
         "nginx-rtmp" => Box::new(nginx::Nginx),
         "sink" => Box::new(sink::Sink { gathers: false }),
         "gathering-sink" => Box::new(sink::Sink { gathers: true }),

@@ -10,6 +10,7 @@ type Column = (&'static str, fn(&Figures, u32) -> f64, usize);
 /// Columns, and digits behind the point.
 const COLUMNS: &[Column] = &[
     ("CPU s/GB", |figures, _| figures.used.cpu().as_secs_f64() / figures.gigabytes, 2),
+    ("steady", |figures, _| figures.steady.map_or(f64::NAN, |(used, sent)| used.cpu().as_secs_f64() / sent), 2),
     ("user", |figures, _| figures.used.user.as_secs_f64() / figures.gigabytes, 2),
     ("system", |figures, _| figures.used.system.as_secs_f64() / figures.gigabytes, 2),
     ("MB/stream", |figures, streams| figures.held.resident_bytes as f64 / 1e6 / f64::from(streams), 3),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use livetape_testkit::machine;
 
-use crate::crowd::{self, Script};
+use crate::crowd::{self, Script, Seat};
 use crate::recorder::Recorder;
 use crate::usage::{Held, Usage};
 use crate::wire::Wire;
@@ -33,7 +33,9 @@ pub(crate) struct Figures {
     pub(crate) gigabytes: f64,
     /// What the recorder used from its start until all was finished.
     pub(crate) used: Usage,
-    /// How long that was.
+    /// What it used while all played, and bytes that were sent meanwhile, in 10^9; live only.
+    pub(crate) steady: Option<(Usage, f64)>,
+    /// How long it ran.
     pub(crate) took: Duration,
     /// The most it held.
     pub(crate) held: Held,
@@ -73,7 +75,16 @@ impl Trial {
         let crowd_time = || machine::cpu(std::process::id());
         let crowd_before = crowd_time();
         let watch = Watch::begin(processes.clone());
-        let outcome = crowd::perform(running.rtmp(), wire, script)?;
+        let mut marks = Vec::new();
+        let outcome = crowd::perform(running.rtmp(), wire, script, |_, seats| {
+            marks.push((Usage::of(&processes), seats.iter().map(Seat::sent_bytes).sum::<u64>()));
+        })?;
+        let steady = match marks[..] {
+            [(begin, sent_before), (end, sent)] if script.break_after.is_none() => {
+                Some((end - begin, (sent - sent_before) as f64 / 1e9))
+            }
+            _ => None,
+        };
         let crowd = crowd_time().saturating_sub(crowd_before);
         running.settle()?;
         let (used, took, held) = (Usage::of(&processes), begun.elapsed(), watch.end());
@@ -84,6 +95,7 @@ impl Trial {
         self.figures.push(Figures {
             gigabytes: outcome.bytes() as f64 / 1e9,
             used,
+            steady,
             took,
             held,
             crowd,

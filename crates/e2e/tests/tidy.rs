@@ -28,7 +28,7 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// For development only: what they use is their own affair, but nothing above uses them.
-const DEVELOPMENT: &[&str] = &["testkit", "fake-s3", "simulation", "e2e", "benches", "fuzz"];
+const DEVELOPMENT: &[&str] = &["testkit", "fake-s3", "simulation", "e2e", "benches", "load", "fuzz"];
 
 /// Ordinary code: no sockets, tasks or timers, so nothing that brings them.
 const WITHOUT_RUNTIME: &[&str] = &["media", "flv", "rtmp", "mux", "record", "disk", "catalog"];

@@ -199,6 +199,17 @@ impl Recorder {
         self.hand_out(now, effects);
     }
 
+    /// Nothing comes before `then`: what would be flushed by that time is flushed now. A cut that waits for
+    /// its sound waits on.
+    pub fn flush_before(&mut self, then: Duration, now: Now, effects: &mut Vec<Effect>) {
+        if self.next_tick().is_some_and(|due| due <= then)
+            && let State::Open(open) = &mut self.state
+        {
+            open.muxer.flush(&mut self.ops);
+            self.drain_ops(now, effects);
+        }
+    }
+
     /// What the open recording has taken becomes operations, except what its muxer keeps back until
     /// the next frame; a pending cut goes ahead.
     fn hand_out(&mut self, now: Now, effects: &mut Vec<Effect>) {

@@ -167,7 +167,7 @@ fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
 
-/// Threads for calls that wait for the disk, beside those of recorders and HTTP requests.
+/// Threads for calls that wait for the disk, beside those of HTTP requests.
 const SPARE_BLOCKING_THREADS: usize = 512;
 
 fn runtime() -> Result<tokio::runtime::Runtime, anyhow::Error> {
@@ -180,16 +180,10 @@ fn serving_runtime(config: &Config) -> Result<tokio::runtime::Runtime, anyhow::E
     Ok(builder.enable_all().max_blocking_threads(blocking_threads(config)).build()?)
 }
 
-/// Two threads for each recorder there can be (what it writes, and the end of what it wrote before), and
-/// one for each HTTP request: writers that a disk lets hang stand in nobody's way. A thread exists only
-/// while it is needed.
+/// One thread for each HTTP request beside the others: requests that a disk lets hang stand in nobody's way. A thread
+/// exists only while it is needed.
 fn blocking_threads(config: &Config) -> usize {
-    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let recorders = count(config.rtmp.max_connections).saturating_mul(config.record.formats().len());
-    recorders
-        .saturating_mul(2)
-        .saturating_add(count(config.http.max_connections))
-        .saturating_add(SPARE_BLOCKING_THREADS)
+    usize::try_from(config.http.max_connections).unwrap_or(usize::MAX).saturating_add(SPARE_BLOCKING_THREADS)
 }
 
 fn run_serve(loaded: Loaded, demo: Option<demo::Demo>) -> Result<ExitCode, anyhow::Error> {

@@ -15,8 +15,10 @@ mod connection;
 mod counts;
 mod episode;
 mod lane;
+mod pool;
 mod publication;
 pub mod query;
+mod socket;
 mod space;
 mod warnings;
 mod watch;
@@ -46,6 +48,7 @@ use crate::metrics;
 use connection::Connection;
 use counts::Counts;
 use episode::Episode;
+use pool::Pool;
 use space::SpaceProbe;
 use warnings::Warnings;
 
@@ -59,6 +62,8 @@ const CHANGES_WAITING: usize = 1024;
 pub struct Context {
     /// Bounds of one connection.
     pub limits: Limits,
+    /// How long what is published gathers before it is read.
+    pub gather: Duration,
     /// Connections in all.
     pub max_connections: usize,
     /// Connections from one address.
@@ -91,6 +96,8 @@ pub struct Context {
     pub clock: Clock,
     /// Cancelled when no new publish is accepted any more.
     pub draining: CancellationToken,
+    /// Threads that write.
+    pool: Pool,
     /// Tasks that outlive their connection: publications being finished.
     pub tasks: TaskTracker,
 }
@@ -102,6 +109,7 @@ impl Context {
         let bytes = |size: ByteSize| usize::try_from(size.bytes()).unwrap_or(usize::MAX);
         Self {
             limits: config.rtmp.limits(),
+            gather: config.rtmp.gather.duration(),
             max_connections: count(config.rtmp.max_connections),
             max_connections_per_address: count(config.rtmp.max_connections_per_address),
             max_held_bytes: bytes(config.record.max_held_size),
@@ -118,6 +126,7 @@ impl Context {
             live,
             clock: Clock::default(),
             draining,
+            pool: Pool::new(writing_threads(config)),
             tasks: TaskTracker::new(),
         }
     }
@@ -137,6 +146,13 @@ impl Context {
     fn catalog(&self) -> &Catalog {
         &self.destination.catalog
     }
+}
+
+/// Two threads for each recorder there can be (what it writes, and the end of what it wrote before): writers that a
+/// disk lets hang stand in nobody's way.
+fn writing_threads(config: &Config) -> usize {
+    let connections = usize::try_from(config.rtmp.max_connections).unwrap_or(usize::MAX);
+    connections.saturating_mul(config.record.formats().len()).saturating_mul(2)
 }
 
 /// The machine's clocks.

@@ -81,16 +81,27 @@ impl Census {
     ///
     /// The receiver must be the only one and have been there from the beginning.
     pub fn take(livetape: &Livetape, film: &Film, sessions: &[SessionLog], receiver: &Receiver) -> Self {
-        Self::look(livetape, film, sessions, receiver, Gaps::None)
+        Self::look(livetape, film, sessions, Some(receiver), Gaps::None)
+    }
+
+    /// As [`Census::take`], where nobody is told of events.
+    pub fn take_unheard(livetape: &Livetape, film: &Film, sessions: &[SessionLog]) -> Self {
+        Self::look(livetape, film, sessions, None, Gaps::None)
     }
 
     /// As [`Census::take`], where media may be missing between two recordings of a session; how much
     /// that is at most, for each session and format, is in [`Census::gaps`].
     pub fn take_with_gaps(livetape: &Livetape, film: &Film, sessions: &[SessionLog], receiver: &Receiver) -> Self {
-        Self::look(livetape, film, sessions, receiver, Gaps::BetweenRecordings)
+        Self::look(livetape, film, sessions, Some(receiver), Gaps::BetweenRecordings)
     }
 
-    fn look(livetape: &Livetape, film: &Film, sessions: &[SessionLog], receiver: &Receiver, gaps: Gaps) -> Self {
+    fn look(
+        livetape: &Livetape,
+        film: &Film,
+        sessions: &[SessionLog],
+        receiver: Option<&Receiver>,
+        gaps: Gaps,
+    ) -> Self {
         wait_settled(livetape, Duration::from_secs(120));
         let mut census = Self { allowed: gaps, ..Self::default() };
         let rows = index::query(livetape, "select * from recordings order by rowid");
@@ -115,7 +126,7 @@ impl Census {
     /// Looks at what another receiver, which has been there from the beginning as well, was told.
     pub fn check_receiver(&mut self, livetape: &Livetape, receiver: &Receiver) {
         let rows = index::query(livetape, "select * from recordings");
-        self.check_events(livetape, receiver, &rows);
+        self.check_events(livetape, Some(receiver), &rows);
     }
 
     /// The greatest loss of each kill, in order: the sessions it ended, in every format.

@@ -15,11 +15,14 @@ use crate::crowd::Outcome;
 const SETTLE_MAX: Duration = Duration::from_secs(120);
 
 /// The program at `$LIVETAPE_BIN`, or beside this one.
-pub(crate) struct LivetapeUnder;
+pub(crate) struct LivetapeUnder {
+    /// Whether somebody is told of events.
+    pub(crate) webhooks: bool,
+}
 
 struct Under {
     livetape: Livetape,
-    receiver: Receiver,
+    receiver: Option<Receiver>,
 }
 
 impl Recorder for LivetapeUnder {
@@ -32,14 +35,14 @@ impl Recorder for LivetapeUnder {
     }
 
     fn start(&self, directory: &Path, formats: &[&str], streams: u32) -> anyhow::Result<Box<dyn Running>> {
-        let receiver = Receiver::start();
+        let receiver = self.webhooks.then(Receiver::start);
         let connections = (streams + 16).to_string();
         let settings = Settings::new()
             .formats(formats)
-            .webhook(&receiver)
             .set("log.level", "\"warn,livetape_server::serve=info\"")
             .set("rtmp.max_connections", &connections)
             .set("rtmp.max_connections_per_address", &connections);
+        let settings = receiver.iter().fold(settings, Settings::webhook);
         let livetape = Livetape::start_as(&settings, Launch::default().data(&directory.join("data")));
         Ok(Box::new(Under { livetape, receiver }))
     }
@@ -60,7 +63,10 @@ impl Running for Under {
     }
 
     fn judge(&self, film: &Film, sent: &Outcome) -> Verdict {
-        let census = Census::take(&self.livetape, film, &sent.sessions, &self.receiver);
+        let census = match &self.receiver {
+            Some(receiver) => Census::take(&self.livetape, film, &sent.sessions, receiver),
+            None => Census::take_unheard(&self.livetape, film, &sent.sessions),
+        };
         let mut ready_ms = HashMap::new();
         let mut verdict = Verdict { frames: census.frames, problems: census.problems, ..Verdict::default() };
         for row in index::query(&self.livetape, "select id, ended_ms, ready_ms from recordings where state = 'ready'") {
@@ -71,7 +77,8 @@ impl Running for Under {
             ready_ms.insert(row["id"].as_str().unwrap_or_default().to_owned(), ready);
         }
         let (now, wall) = (Instant::now(), SystemTime::now());
-        self.receiver.each(|delivery| {
+        let Some(receiver) = &self.receiver else { return verdict };
+        receiver.each(|delivery| {
             let Some(ready) = ready_ms.get(delivery.body["data"]["id"].as_str().unwrap_or_default()) else { return };
             if delivery.kind() == "recording.ready" {
                 let at = wall - now.saturating_duration_since(delivery.at);

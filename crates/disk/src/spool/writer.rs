@@ -153,25 +153,31 @@ impl SpoolWriter {
 
     /// The growing file `name`, opened when it is not open yet.
     fn open(&mut self, name: &FileName, operation: &'static str) -> Result<&mut Growing, DiskError> {
-        let finished = self.final_path(name)?;
-        let path = self.growing_path(name);
-        let growing = match self.growing.entry(name.clone()) {
-            std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
-            std::collections::btree_map::Entry::Vacant(closed) => {
-                let file = self.disk.open(&path).map_err(|source| match source.kind() {
-                    io::ErrorKind::NotFound => DiskError::NotGrowing { operation, path: finished },
-                    _ => DiskError::Io { action: "opening", path: path.clone(), source },
-                })?;
-                let len = file.size().map_err(DiskError::io("measuring", &path))?;
-                let broken = self.suspects.locked().contains(&path).then_some(SUSPECT);
-                // What a former process wrote may not be on the disk yet.
-                closed.insert(Growing { file, path, len, dirty: true, broken })
-            }
+        if !self.growing.contains_key(name) {
+            let growing = self.open_again(name, operation)?;
+            self.growing.insert(name.clone(), growing);
+        }
+        let Some(growing) = self.growing.get_mut(name) else {
+            return Err(DiskError::FileName { file: name.clone() });
         };
         match growing.broken {
             Some(reason) => Err(DiskError::Unusable { path: growing.path.clone(), reason }),
             None => Ok(growing),
         }
+    }
+
+    /// A growing file that a former process made.
+    fn open_again(&self, name: &FileName, operation: &'static str) -> Result<Growing, DiskError> {
+        let finished = self.final_path(name)?;
+        let path = self.growing_path(name);
+        let file = self.disk.open(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => DiskError::NotGrowing { operation, path: finished },
+            _ => DiskError::Io { action: "opening", path: path.clone(), source },
+        })?;
+        let len = file.size().map_err(DiskError::io("measuring", &path))?;
+        let broken = self.suspects.locked().contains(&path).then_some(SUSPECT);
+        // What a former process wrote may not be on the disk yet.
+        Ok(Growing { file, path, len, dirty: true, broken })
     }
 
     /// Makes the names in the directory durable, and its own.

@@ -85,6 +85,7 @@ fn rtmp(config: &Config, findings: &mut Findings<'_>) {
     findings.period("rtmp.handshake_timeout", rtmp.handshake_timeout, SECOND..=MINUTE);
     findings.period("rtmp.publish_timeout", rtmp.publish_timeout, SECOND..=HOUR);
     findings.period("rtmp.idle_timeout", rtmp.idle_timeout, SECOND..=HOUR);
+    findings.period("rtmp.gather", rtmp.gather, Period::from_millis(0)..=SECOND);
     findings.size("rtmp.max_message_size", rtmp.max_message_size, ByteSize::from_bytes(64 << 10)..=LARGEST_MESSAGE);
     let memory = "rtmp.max_connection_memory";
     findings.size(memory, rtmp.max_connection_memory, ByteSize::from_bytes(64 << 10)..=ByteSize::from_mib(1024));

@@ -121,6 +121,7 @@ const KNOWN_HARMLESS: &[&str] = &[
     "handshake_timeout",
     "publish_timeout",
     "idle_timeout",
+    "gather",
     "max_message_size",
     "max_connection_memory",
     "max_chunk_streams",

@@ -21,6 +21,8 @@ pub struct RtmpSettings {
     pub publish_timeout: Period,
     /// How long a publisher may send nothing.
     pub idle_timeout: Period,
+    /// How long what is published gathers before it is read.
+    pub gather: Period,
     /// The largest message (one coded frame) accepted.
     pub max_message_size: ByteSize,
     /// Bytes of unfinished messages held for one connection.
@@ -42,6 +44,7 @@ impl Default for RtmpSettings {
             handshake_timeout: Period::from_secs(5),
             publish_timeout: Period::from_secs(10),
             idle_timeout: Period::from_secs(30),
+            gather: Period::from_millis(300),
             max_message_size: ByteSize::from_mib(8),
             max_connection_memory: ByteSize::from_mib(16),
             max_total_memory: ByteSize::from_mib(512),

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use livetape_flv::Counters;
 use livetape_media::Now;
 use livetape_record::{SessionId, StreamPath};
 use livetape_rtmp::{CloseReason, Output, PublishId, PublishRequest, Session, SessionError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -21,12 +20,11 @@ use tracing::{debug, info, warn};
 use super::admission::Admission;
 use super::budget::Share;
 use super::publication::Publication;
+use super::socket::Socket;
 use super::{Context, sleep_until};
 use crate::live::CloseRequest;
 use crate::metrics;
 
-/// Bytes read at once.
-const READ_BYTES: usize = 64 << 10;
 /// How long the last words may take to be sent.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection that holds no more than this is never closed for holding too much.
@@ -54,8 +52,7 @@ pub(super) struct Connection {
 type Count = fn(&'static str, u64);
 
 enum Event {
-    Read(std::io::Result<usize>),
-    Sent(std::io::Result<usize>),
+    Ready,
     SendTimeout,
     Timer,
     Written,
@@ -87,8 +84,7 @@ impl Connection {
         if let Err(problem) = stream.set_nodelay(true) {
             debug!(remote = %self.remote, "TCP_NODELAY: {problem}");
         }
-        let (mut reader, mut writer) = stream.into_split();
-        let mut input = BytesMut::with_capacity(READ_BYTES);
+        let mut socket = Socket::new(stream, self.context.gather);
         let mut stopping = false;
         let mut send_deadline = None;
         // The peer takes nothing more. What it sent before it went may still wait to be read, its
@@ -100,6 +96,8 @@ impl Connection {
             }
             let now = self.context.clock.now();
             for publication in self.publications.values_mut() {
+                // While the socket gathers nobody is woken for what was written.
+                let _ = publication.poll_written(&mut std::task::Context::from_waker(Waker::noop()));
                 publication.dispatch(now);
             }
             send_deadline = match (self.out.is_empty(), send_deadline) {
@@ -113,38 +111,49 @@ impl Connection {
             }
             let timer = self.context.clock.instant_of(self.next_timeout());
             let reads = takes_more && self.session.wants_input();
-            if input.capacity() < READ_BYTES / 4 {
-                input.reserve(READ_BYTES);
+            if !self.publications.is_empty()
+                && let Err(problem) = socket.begin_to_gather()
+            {
+                debug!(remote = %self.remote, "the connection cannot be read: {problem}");
+                self.session.handle_eof(now);
             }
             let event = tokio::select! {
                 biased;
                 () = shutdown.cancelled(), if !stopping => Event::Shutdown,
                 Some((id, reason)) = self.close_requests.recv() => Event::CloseRequested(id, reason),
-                () = written(&mut self.publications) => Event::Written,
-                result = writer.write_buf(&mut self.out), if self.out.has_remaining() => Event::Sent(result),
+                () = written(&mut self.publications), if !(reads && socket.pause().is_some()) => Event::Written,
                 () = sleep_until(send_deadline) => Event::SendTimeout,
                 () = sleep_until(timer) => Event::Timer,
-                result = reader.read_buf(&mut input), if reads => Event::Read(result),
+                () = socket.ready(reads, !self.out.is_empty()) => Event::Ready,
             };
             let now = self.context.clock.now();
             if !takes_more {
                 self.excuse_silence(now);
             }
             match event {
-                Event::Read(Ok(0)) => self.session.handle_eof(now),
-                Event::Read(Ok(_)) => {
-                    self.session.handle_input(&input, now);
-                    input.clear();
+                Event::Ready => {
+                    if !self.out.is_empty() {
+                        match socket.write(&mut self.out) {
+                            Ok(()) => send_deadline = None,
+                            Err(error) if passes(&error) => {}
+                            Err(problem) => {
+                                debug!(remote = %self.remote, "the peer takes nothing more: {problem}");
+                                deaf = true;
+                            }
+                        }
+                    }
+                    if reads {
+                        match socket.read(|input| self.session.handle_input(input, now)) {
+                            Ok(0) => self.session.handle_eof(now),
+                            Ok(_) => {}
+                            Err(error) if passes(&error) => {}
+                            Err(problem) => {
+                                debug!(remote = %self.remote, "the connection broke: {problem}");
+                                self.session.handle_eof(now);
+                            }
+                        }
+                    }
                 }
-                Event::Read(Err(problem)) => {
-                    debug!(remote = %self.remote, "the connection broke: {problem}");
-                    self.session.handle_eof(now);
-                }
-                Event::Sent(Err(problem)) => {
-                    debug!(remote = %self.remote, "the peer takes nothing more: {problem}");
-                    deaf = true;
-                }
-                Event::Sent(Ok(_)) => send_deadline = None,
                 Event::SendTimeout => {
                     warn!(remote = %self.remote, "closed: the peer has not read for {} s", self.context.limits.write_timeout.as_secs());
                     self.session.handle_eof(now);
@@ -166,23 +175,27 @@ impl Connection {
                     self.session.close(CloseReason::Shutdown, now);
                 }
             }
-            self.drain().await;
+            self.drain(now).await;
+            if let Some(pause) = socket.pause() {
+                for publication in self.publications.values_mut() {
+                    publication.flush_before(now.mono + pause, now);
+                }
+            }
             self.count();
             self.bound();
         }
-        if !self.out.is_empty() && !deaf {
-            let _ = tokio::time::timeout(FAREWELL_TIMEOUT, writer.write_all_buf(&mut self.out)).await;
+        if deaf {
+            self.out.clear();
         }
-        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, writer.shutdown()).await;
+        socket.finish(std::mem::take(&mut self.out), FAREWELL_TIMEOUT).await;
     }
 
     /// Does what the session asks for.
-    async fn drain(&mut self) {
+    async fn drain(&mut self, mut now: Now) {
         while let Some(output) = self.session.poll_output() {
             match output {
                 Output::Send(bytes) => self.out.extend_from_slice(&bytes),
                 Output::Item { publish, item } => {
-                    let now = self.context.clock.now();
                     let Some(publication) = self.publications.get_mut(&publish) else { continue };
                     publication.push(&item, now);
                     if publication.has_ended()
@@ -191,7 +204,10 @@ impl Connection {
                         self.context.tasks.spawn(publication.finish(self.context.clock));
                     }
                 }
-                Output::PublishRequested(request) => self.decide(request).await,
+                Output::PublishRequested(request) => {
+                    self.decide(request).await;
+                    now = self.context.clock.now();
+                }
                 Output::Close { error } => {
                     self.report(error.as_ref());
                     self.closed = true;
@@ -201,8 +217,8 @@ impl Connection {
         if self.out.len() > self.context.limits.unsent_bytes && !self.closed {
             warn!(remote = %self.remote, "closed: the peer leaves {} bytes unread", self.out.len());
             self.out.clear();
-            self.session.handle_eof(self.context.clock.now());
-            Box::pin(self.drain()).await;
+            self.session.handle_eof(now);
+            Box::pin(self.drain(now)).await;
         }
     }
 
@@ -286,6 +302,11 @@ impl Connection {
             None => debug!(remote = %self.remote, "connection closed"),
         }
     }
+}
+
+/// Whether it says only that nothing can be done now.
+fn passes(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted)
 }
 
 /// Resolves when a batch of some publication has been written.

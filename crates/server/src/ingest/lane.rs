@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use livetape_finalize::{Report, Writer};
 use livetape_media::{Item, MediaTime, Now, Warning, WarningKind};
 use livetape_record::{Effect, Policy, Recorder, RecordingId, SessionId, StreamPath};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::Context;
@@ -62,7 +62,7 @@ pub(super) struct Lane {
 }
 
 struct Batch {
-    task: JoinHandle<Written>,
+    task: oneshot::Receiver<Written>,
     /// The recording it ends, when it does nothing after that.
     ends: Option<RecordingId>,
     load: Load,
@@ -76,6 +76,9 @@ struct Written {
     failed: Vec<RecordingId>,
     took: Duration,
 }
+
+/// A batch panicked.
+struct Died;
 
 impl Lane {
     /// A lane for one format of a session.
@@ -123,6 +126,13 @@ impl Lane {
         let suspends = self.over_since.map(|since| since + self.context.stall_grace);
         let syncs = self.writer.as_ref().and_then(Writer::sync_due);
         [self.recorder.next_tick(), suspends, syncs, self.growth.due()].into_iter().flatten().min()
+    }
+
+    /// Nothing comes before `then`.
+    pub(super) fn flush_before(&mut self, then: Duration, now: Now) {
+        let before = self.effects.len();
+        self.recorder.flush_before(then, now, &mut self.effects);
+        self.count_from(before);
     }
 
     /// Time has passed.
@@ -215,7 +225,7 @@ impl Lane {
         if ends.is_some() {
             self.writer = Some(writer.successor());
         }
-        let task = tokio::task::spawn_blocking(move || {
+        let task = self.context.pool.run(move || {
             let started = Instant::now();
             let failed = writer.perform(effects, now);
             Written { writer, failed, took: started.elapsed() }
@@ -278,7 +288,7 @@ impl Lane {
     }
 
     /// The end of a recording has been written. Its writer has been succeeded.
-    fn ended(&mut self, batch: &Batch, result: Result<Written, JoinError>) {
+    fn ended(&mut self, batch: &Batch, result: Result<Written, Died>) {
         match result {
             Ok(Written { failed, took, .. }) => {
                 metrics::batch_written(self.recorder.format(), batch.load.bytes as u64, batch.media, took);
@@ -286,8 +296,8 @@ impl Lane {
                     self.wrote(batch, true);
                 }
             }
-            Err(problem) => {
-                self.report_death(&problem);
+            Err(Died) => {
+                self.report_death();
                 if let Some(id) = batch.ends {
                     (self.context.destination.told)(Report::Broken { id });
                 }
@@ -296,7 +306,7 @@ impl Lane {
     }
 
     /// Something of the open recording has been written.
-    fn went_on(&mut self, batch: &Batch, result: Result<Written, JoinError>) {
+    fn went_on(&mut self, batch: &Batch, result: Result<Written, Died>) {
         match result {
             Ok(Written { writer, failed, took }) => {
                 if batch.load.effects > 0 {
@@ -311,8 +321,8 @@ impl Lane {
                     self.abandon();
                 }
             }
-            Err(problem) => {
-                self.report_death(&problem);
+            Err(Died) => {
+                self.report_death();
                 if let Some((id, _)) = self.recorder.progress() {
                     (self.context.destination.told)(Report::Broken { id });
                 }
@@ -321,8 +331,8 @@ impl Lane {
         }
     }
 
-    fn report_death(&self, problem: &JoinError) {
-        error!(session = %self.live.id, format = %self.recorder.format(), "a writer died: {problem}");
+    fn report_death(&self) {
+        error!(session = %self.live.id, format = %self.recorder.format(), "a writer died");
         metrics::task_panicked("writer");
     }
 
@@ -410,8 +420,8 @@ impl Lane {
 }
 
 /// Takes a batch that has been written.
-fn poll_batch(slot: &mut Option<Batch>, cx: &mut TaskContext<'_>) -> Option<(Batch, Result<Written, JoinError>)> {
+fn poll_batch(slot: &mut Option<Batch>, cx: &mut TaskContext<'_>) -> Option<(Batch, Result<Written, Died>)> {
     let batch = slot.as_mut()?;
     let Poll::Ready(result) = Pin::new(&mut batch.task).poll(cx) else { return None };
-    slot.take().map(|batch| (batch, result))
+    slot.take().map(|batch| (batch, result.map_err(|_| Died)))
 }

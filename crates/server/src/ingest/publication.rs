@@ -96,6 +96,13 @@ impl Publication {
         }
     }
 
+    /// Nothing comes before `then`, on the clock of [`Now::mono`].
+    pub(super) fn flush_before(&mut self, then: Duration, now: Now) {
+        for lane in &mut self.lanes {
+            lane.flush_before(then, now);
+        }
+    }
+
     /// Begins to write what has gathered. To be called whenever something may have changed.
     pub(super) fn dispatch(&mut self, now: Now) {
         if let Some(latest) = self.received.report(&self.session) {

@@ -10,7 +10,7 @@ use crate::livetape::Livetape;
 use crate::receiver::Receiver;
 
 impl Census {
-    pub(super) fn check_events(&mut self, livetape: &Livetape, receiver: &Receiver, rows: &[Value]) {
+    pub(super) fn check_events(&mut self, livetape: &Livetape, receiver: Option<&Receiver>, rows: &[Value]) {
         let sql = "select id, type, subject, json_extract(body, '$.data.id') as about,
                    json_extract(body, '$.data.session_id') as session from events order by sequence";
         let events = index::query(livetape, sql);
@@ -43,7 +43,9 @@ impl Census {
                 }
             }
         }
-        self.check_deliveries(receiver, &events);
+        if let Some(receiver) = receiver {
+            self.check_deliveries(receiver, &events);
+        }
     }
 
     fn check_deliveries(&mut self, receiver: &Receiver, events: &[Value]) {
