@@ -24,7 +24,8 @@ Usage: cargo xtask COMMAND
   soak NAME [K=N]   real faults for minutes, with figures; without a name, which there are
   fuzz SECONDS [TARGET]  every fuzz target, or one, for SECONDS each
   fuzz keep [TARGET]     merges what was found into the corpora
-  bench             the benchmarks
+  bench             the benchmarks of the parts
+  bench load|peers [OPTIONS]  many streams at once, Livetape alone or beside others; --help lists the options
   setup             only installs what the tests need";
 
 fn main() -> ExitCode {
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
         ["fuzz", "keep", target] => fuzz::keep(Some(target)),
         ["fuzz", seconds] => fuzz::fuzz(seconds, None),
         ["fuzz", seconds, target] => fuzz::fuzz(seconds, Some(target)),
-        ["bench"] => suite::bench(),
+        ["bench", arguments @ ..] => suite::bench(arguments),
         ["setup"] => setup::for_tests(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

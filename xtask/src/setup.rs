@@ -53,6 +53,12 @@ const FOR_SLOW_TESTS: &[Package] = &[
     ("npm", &["npm", "--version"]),
 ];
 
+/// What is measured beside Livetape.
+const FOR_PEERS: &[Package] = &[
+    ("nginx-light", &["/usr/sbin/nginx", "-v"]),
+    ("libnginx-mod-rtmp", &["test", "-e", "/usr/lib/nginx/modules/ngx_rtmp_module.so"]),
+];
+
 const FFMPEG_WHEEL: &str = "imageio-ffmpeg==0.8.1";
 const NPM_PACKAGES: &[&str] = &["hls.js@1.7.4", "playwright-core@1.65.1"];
 
@@ -82,6 +88,11 @@ pub(crate) fn for_slow_tests() -> Outcome {
     for_tests()?;
     packages(FOR_SLOW_TESTS)?;
     browser_modules()
+}
+
+/// Installs what is measured beside Livetape.
+pub(crate) fn for_peers() -> Outcome {
+    packages(FOR_PEERS)
 }
 
 /// Where tools that no Debian package carries are kept.

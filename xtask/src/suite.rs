@@ -5,7 +5,7 @@
 
 use crate::ceph::Ceph;
 use crate::garage::{self, Garage};
-use crate::run::{Outcome, cargo, run, step};
+use crate::run::{Outcome, cargo, command, root, run, step};
 use crate::server::Variables;
 use crate::setup;
 
@@ -61,7 +61,24 @@ pub(crate) fn slow() -> Outcome {
     run(nextest.args(["--filterset", "test(/^slow::/)"]))
 }
 
-/// The benchmarks, in release mode.
-pub(crate) fn bench() -> Outcome {
-    run(&mut cargo("bench --package livetape-benches"))
+/// The benchmarks, in release mode: those of the parts; or the whole under load, alone or beside others.
+pub(crate) fn bench(arguments: &[&str]) -> Outcome {
+    match arguments {
+        [] => run(&mut cargo("bench --package livetape-benches")),
+        ["load", arguments @ ..] => load(arguments),
+        ["peers", arguments @ ..] => {
+            step("peers", setup::for_peers)?;
+            let peers = ["--recorders", "livetape,nginx-rtmp,sink,gathering-sink", "--formats", "flv,mp4+hls+flv"];
+            load(&[&peers, arguments].concat())
+        }
+        _ => Err("it is `cargo xtask bench`, `cargo xtask bench load ...` or `cargo xtask bench peers ...`".into()),
+    }
+}
+
+fn load(arguments: &[&str]) -> Outcome {
+    step("tools", setup::for_tests)?;
+    let build = "build --release --package livetape-server --package livetape-load";
+    step("build", || run(&mut cargo(build)))?;
+    let release = root().join("target/release");
+    run(command(release.join("livetape-load")).args(arguments).env("LIVETAPE_BIN", release.join("livetape")))
 }

@@ -12,6 +12,7 @@
 //! payload         at most the chunk size
 //! ```
 
+mod block;
 mod header;
 mod reader;
 mod writer;

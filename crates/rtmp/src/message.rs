@@ -11,7 +11,7 @@ pub(crate) struct Message {
     pub(crate) stream_id: u32,
     /// In milliseconds, modulo 2^32.
     pub(crate) timestamp: u32,
-    /// Its payload, in a buffer of its own.
+    /// Its payload, in a buffer that it may share with others.
     pub(crate) body: Bytes,
 }
 

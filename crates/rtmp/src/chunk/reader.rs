@@ -1,13 +1,14 @@
 //! From received bytes to messages.
 //!
-//! Contract: the messages do not depend on how the bytes were cut; each has a buffer of its own, of
-//! exactly its size once it is whole; what an unfinished message reserves follows what was received
-//! of it, not what it declares.
+//! Contract: the messages do not depend on how the bytes were cut; small ones share blocks, a large one has a
+//! buffer of its own, of exactly its size once it is whole; what an unfinished message reserves follows what was
+//! received of it, not what it declares.
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::BytesMut;
 
+use super::block::Block;
 use super::header::{EXTENDED, Format, Header, MAX_HEADER};
 use crate::budget::Budget;
 use crate::message::Message;
@@ -36,6 +37,7 @@ pub(crate) struct ChunkReader {
     position: u64,
     /// Bytes reserved by unfinished messages.
     reserved: usize,
+    block: Block,
     short_chunks: Budget,
     /// The client leaves the extended timestamp out of type 3 headers, as OBS did before 2024.
     omits_extended: bool,
@@ -60,7 +62,7 @@ struct ChunkStream {
     type_id: u8,
     stream_id: u32,
     /// What has come of an unfinished message.
-    unfinished: Option<Vec<u8>>,
+    unfinished: Option<BytesMut>,
 }
 
 impl ChunkReader {
@@ -74,6 +76,7 @@ impl ChunkReader {
             partial: Partial::default(),
             position,
             reserved: 0,
+            block: Block::default(),
             short_chunks: Budget::new(limits.short_chunks_per_second, 5, now),
             omits_extended: false,
         }
@@ -225,7 +228,7 @@ impl ChunkReader {
             }
         }
 
-        let received = stream.unfinished.as_ref().map_or(0, Vec::len);
+        let received = stream.unfinished.as_ref().map_or(0, BytesMut::len);
         let left = (stream.length as usize).saturating_sub(received);
         let payload = left.min(chunk_size);
         let short = left == 0 || (payload < left && payload < DEFAULT_CHUNK_SIZE as usize);
@@ -239,7 +242,7 @@ impl ChunkReader {
                 return Err(SessionError::TooManyUnfinished { at, limit });
             }
             if let Some(stream) = self.streams.get_mut(index) {
-                stream.unfinished = Some(Vec::new());
+                stream.unfinished = Some(BytesMut::new());
             }
         }
         self.open = Some((index, payload));
@@ -302,7 +305,13 @@ impl ChunkReader {
         if total > limit {
             return Err(SessionError::UnfinishedTooLarge { at, limit });
         }
-        body.reserve_exact(wanted - body.len());
+        let mut larger = match reserved {
+            0 if wanted == stream.length as usize => self.block.room(wanted),
+            _ => None,
+        }
+        .unwrap_or_else(|| BytesMut::with_capacity(wanted));
+        larger.extend_from_slice(body);
+        *body = larger;
         self.reserved = self.reserved - reserved + body.capacity();
         Ok(())
     }
@@ -319,7 +328,7 @@ impl ChunkReader {
             type_id: stream.type_id,
             stream_id: stream.stream_id,
             timestamp: stream.timestamp,
-            body: Bytes::from(body),
+            body: body.freeze(),
         })
     }
 
