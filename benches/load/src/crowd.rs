@@ -50,15 +50,6 @@ pub(crate) enum Pace {
     Unpaced,
 }
 
-/// What a crowd tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Moment {
-    /// Every publisher has begun.
-    AllPlay,
-    /// Whoever plays to the common end is about to say goodbye.
-    Ending,
-}
-
 /// What became of it.
 pub(crate) struct Outcome {
     /// What each session sent.
@@ -78,7 +69,7 @@ impl Outcome {
     }
 }
 
-/// Has a crowd publish to `server`.
+/// Has a crowd publish to `server`. `told` is called when all have begun and, live, before all say goodbye.
 ///
 /// # Errors
 /// When a publisher is refused, or the server goes away where the script does not want it.
@@ -86,7 +77,7 @@ pub(crate) fn perform(
     server: SocketAddr,
     wire: &Wire,
     script: &Script,
-    mut told: impl FnMut(Moment, &[Seat]),
+    mut told: impl FnMut(&[Seat]),
 ) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
     let step = script.ramp / script.streams.max(1);
@@ -105,11 +96,11 @@ pub(crate) fn perform(
         }
         if all_begun.is_none() && seats.iter().all(|seat| seat.sessions > 0) {
             all_begun = Some(stage.now);
-            told(Moment::AllPlay, &seats);
+            told(&seats);
         }
         let over = all_begun.is_some_and(|all| stage.now >= all + script.length);
         if over && script.pace == Pace::Live && stage.outcome.ended_ms == 0 {
-            told(Moment::Ending, &seats);
+            told(&seats);
             stage.outcome.ended_ms = wall_ms();
             seats.iter_mut().for_each(|seat| seat.leave(stage.now));
         }

@@ -76,7 +76,7 @@ impl Trial {
         let crowd_before = crowd_time();
         let watch = Watch::begin(processes.clone());
         let mut marks = Vec::new();
-        let outcome = crowd::perform(running.rtmp(), wire, script, |_, seats| {
+        let outcome = crowd::perform(running.rtmp(), wire, script, |seats| {
             marks.push((Usage::of(&processes), seats.iter().map(Seat::sent_bytes).sum::<u64>()));
         })?;
         let steady = match marks[..] {

@@ -1,21 +1,18 @@
 //! nginx with the RTMP module, as Debian has it (`libnginx-mod-rtmp`).
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use livetape_testkit::Film;
 
-use super::program::{self, Program};
+use super::program::{self, Foreign, Judge, Program};
 use super::{Recorder, Running, Verdict};
 use crate::crowd::Outcome;
 
 /// nginx with one worker.
 pub(crate) struct Nginx;
 
-struct Under {
-    program: Program,
-    directory: PathBuf,
+struct Judged {
     formats: Vec<String>,
 }
 
@@ -66,26 +63,14 @@ rtmp {{
         command.arg("-p").arg(directory).arg("-c").arg(&configuration);
         let program = Program::start(command, directory, rtmp)?;
         let formats = formats.iter().map(|format| (*format).to_owned()).collect();
-        Ok(Box::new(Under { program, directory: directory.to_owned(), formats }))
+        Ok(Box::new(Foreign::new(program, directory, Judged { formats })))
     }
 }
 
-impl Running for Under {
-    fn rtmp(&self) -> SocketAddr {
-        self.program.rtmp
-    }
-
-    fn processes(&self) -> Vec<u32> {
-        vec![self.program.id()]
-    }
-
-    fn settle(&mut self) -> anyhow::Result<()> {
-        program::settle(&self.directory)
-    }
-
-    fn judge(&self, film: &Film, sent: &Outcome) -> Verdict {
+impl Judge for Judged {
+    fn judge(&self, directory: &Path, film: &Film, sent: &Outcome) -> Verdict {
         // Its segments repeat codec configurations and have no marks where we look for them: only FLV is counted.
         let extensions: &[&str] = if self.formats.iter().any(|format| format == "flv") { &["flv"] } else { &[] };
-        program::judge(&self.directory, extensions, film, sent)
+        program::judge(directory, extensions, film, sent)
     }
 }

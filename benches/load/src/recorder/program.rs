@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use livetape_testkit::container;
 use livetape_testkit::film::{Film, Mark};
 use livetape_testkit::livetape::files_below;
 
-use super::Verdict;
+use super::{Running, Verdict};
 use crate::crowd::Outcome;
 
 /// How long it may take until it listens.
@@ -26,7 +26,7 @@ const SETTLE_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Program {
     child: Child,
     /// Where it takes streams.
-    pub(crate) rtmp: SocketAddr,
+    rtmp: SocketAddr,
 }
 
 impl Program {
@@ -50,11 +50,6 @@ impl Program {
         }
         Ok(program)
     }
-
-    /// Its process.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Program {
@@ -65,13 +60,51 @@ impl Drop for Program {
     }
 }
 
+/// How what a program recorded is held against what was sent.
+pub(crate) trait Judge {
+    /// See [`Running::judge`]; everything is below `directory`.
+    fn judge(&self, directory: &Path, film: &Film, sent: &Outcome) -> Verdict;
+}
+
+/// A program that runs, and where it writes.
+pub(crate) struct Foreign<J> {
+    program: Program,
+    directory: PathBuf,
+    judge: J,
+}
+
+impl<J: Judge> Foreign<J> {
+    /// With everything it writes below `directory`.
+    pub(crate) fn new(program: Program, directory: &Path, judge: J) -> Self {
+        Self { program, directory: directory.to_owned(), judge }
+    }
+}
+
+impl<J: Judge> Running for Foreign<J> {
+    fn rtmp(&self) -> SocketAddr {
+        self.program.rtmp
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        vec![self.program.child.id()]
+    }
+
+    fn settle(&mut self) -> anyhow::Result<()> {
+        settle(&self.directory)
+    }
+
+    fn judge(&self, film: &Film, sent: &Outcome) -> Verdict {
+        self.judge.judge(&self.directory, film, sent)
+    }
+}
+
 /// A port of this machine's that nobody uses.
 pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// Waits until the files below `directory` do not change any more.
-pub(crate) fn settle(directory: &Path) -> anyhow::Result<()> {
+fn settle(directory: &Path) -> anyhow::Result<()> {
     let look = || -> BTreeSet<_> {
         let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         files_below(directory).into_iter().map(|path| (size(&path), path)).collect()

@@ -1,13 +1,12 @@
 //! The least that a recorder has to do: read the sockets, and write the bytes as often as there are formats.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context as _;
 use livetape_testkit::Film;
 
-use super::program::{self, Program};
+use super::program::{self, Foreign, Judge, Program};
 use super::{Recorder, Running, Verdict};
 use crate::crowd::Outcome;
 
@@ -17,9 +16,7 @@ pub(crate) struct Sink {
     pub(crate) gathers: bool,
 }
 
-struct Under {
-    program: Program,
-    directory: PathBuf,
+struct Judged {
     copies: usize,
 }
 
@@ -39,25 +36,13 @@ impl Recorder for Sink {
         command.arg(rtmp.to_string()).arg(directory).arg(formats.len().to_string());
         command.arg(if self.gathers { "200" } else { "0" });
         let program = Program::start(command, directory, rtmp)?;
-        Ok(Box::new(Under { program, directory: directory.to_owned(), copies: formats.len() }))
+        Ok(Box::new(Foreign::new(program, directory, Judged { copies: formats.len() })))
     }
 }
 
-impl Running for Under {
-    fn rtmp(&self) -> SocketAddr {
-        self.program.rtmp
-    }
-
-    fn processes(&self) -> Vec<u32> {
-        vec![self.program.id()]
-    }
-
-    fn settle(&mut self) -> anyhow::Result<()> {
-        program::settle(&self.directory)
-    }
-
-    fn judge(&self, _: &Film, sent: &Outcome) -> Verdict {
-        let files = livetape_testkit::livetape::files_below(&self.directory);
+impl Judge for Judged {
+    fn judge(&self, directory: &Path, _: &Film, sent: &Outcome) -> Verdict {
+        let files = livetape_testkit::livetape::files_below(directory);
         let written: u64 = files
             .iter()
             .filter(|file| file.extension().is_some_and(|extension| extension == "bytes"))
