@@ -1,8 +1,8 @@
 //! RTMP in: accepts connections and runs one task for each.
 //!
 //! A connection's task owns its socket, its protocol state and the recorders of what is published
-//! on it, and calls them in line; batches of operations go to the blocking pool, one at a time for
-//! each recorder. When more is waiting for the disk than allowed, the task stops reading, and TCP
+//! on it, and calls them in line. It is run by threads that also carry out the batches of operations,
+//! one at a time for each recorder (see `pool`). When more is waiting for the disk than allowed, the task stops reading, and TCP
 //! slows the encoder down; when that lasts, the recorder that is why drops media (see `lane`).
 //!
 //! Memory is bounded: what waits for the disk in each recorder and in all of them, and what is held of
@@ -223,13 +223,11 @@ pub async fn run(listener: TcpListener, context: Arc<Context>, shutdown: Cancell
         };
         let connection = Connection::new(context.clone(), remote);
         let shutdown = shutdown.child_token();
-        let task = connections.spawn(connection.run(stream, shutdown));
+        let task = context.pool.spawn(connection.run(stream, shutdown));
         connections.spawn(async move {
-            if let Err(problem) = task.await
-                && problem.is_panic()
-            {
+            if task.await.is_err() {
                 metrics::task_panicked("connection");
-                error!(%remote, "a connection's task died; its recordings are completed at the next start: {problem}");
+                error!(%remote, "a connection's task died; its recordings are completed at the next start");
             }
             drop(ticket);
         });

@@ -117,13 +117,15 @@ impl Connection {
                 debug!(remote = %self.remote, "the connection cannot be read: {problem}");
                 self.session.handle_eof(now);
             }
+            // A look is followed by whatever is due then.
+            let looks_first = socket.next_look().is_some_and(|look| timer.is_none_or(|timer| look <= timer));
             let event = tokio::select! {
                 biased;
                 () = shutdown.cancelled(), if !stopping => Event::Shutdown,
                 Some((id, reason)) = self.close_requests.recv() => Event::CloseRequested(id, reason),
                 () = written(&mut self.publications), if !(reads && socket.pause().is_some()) => Event::Written,
                 () = sleep_until(send_deadline) => Event::SendTimeout,
-                () = sleep_until(timer) => Event::Timer,
+                () = sleep_until(timer), if !(reads && looks_first) => Event::Timer,
                 () = socket.ready(reads, !self.out.is_empty()) => Event::Ready,
             };
             let now = self.context.clock.now();

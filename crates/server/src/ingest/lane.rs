@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use livetape_finalize::{Report, Writer};
 use livetape_media::{Item, MediaTime, Now, Warning, WarningKind};
+use livetape_mux::Op;
 use livetape_record::{Effect, Policy, Recorder, RecordingId, SessionId, StreamPath};
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
@@ -225,7 +226,8 @@ impl Lane {
         if ends.is_some() {
             self.writer = Some(writer.successor());
         }
-        let task = self.context.pool.run(move || {
+        let takes_long = sync_is_due || !effects.iter().all(is_quick);
+        let task = self.context.pool.run(takes_long, move || {
             let started = Instant::now();
             let failed = writer.perform(effects, now);
             Written { writer, failed, took: started.elapsed() }
@@ -417,6 +419,11 @@ impl Lane {
     fn warn(&self, kind: WarningKind, detail: String, now: Now) {
         self.context.warnings.give(self.live.id, None, &Warning { kind, track: None, detail }, now.wall);
     }
+}
+
+/// Whether it waits for nothing but copying bytes.
+fn is_quick(effect: &Effect) -> bool {
+    matches!(effect, Effect::Op(Op::Append { .. } | Op::Patch { .. } | Op::Reserve { .. }))
 }
 
 /// Takes a batch that has been written.

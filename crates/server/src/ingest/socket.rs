@@ -28,7 +28,7 @@ const PLENTY_BYTES: RangeInclusive<usize> = (32 << 10)..=READ_BYTES;
 /// The shortest pause.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// Looks are taken at moments so far apart, unless their pauses are shorter.
-const GRID: Duration = Duration::from_millis(10);
+const GRID: Duration = Duration::from_millis(25);
 
 thread_local! {
     /// What is read is taken over before the thread does anything else, so one buffer does for all its connections.
@@ -71,6 +71,14 @@ impl Socket {
         Ok(())
     }
 
+    /// When it is looked at next; `None`: it is read at once.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        match self.stream {
+            Stream::AtOnce(_) => None,
+            Stream::Gathering { look, .. } => Some(look),
+        }
+    }
+
     /// How long it is not read, after it was; `None`: it is read at once.
     pub(super) fn pause(&self) -> Option<Duration> {
         match self.stream {
@@ -110,7 +118,9 @@ impl Socket {
                     }
                     let result = stream.read(buffer);
                     let count = *result.as_ref().unwrap_or(&0);
-                    *pause = next_pause(*pause, count, plenty(stream), self.gather);
+                    if count > *PLENTY_BYTES.start() || *pause < self.gather {
+                        *pause = next_pause(*pause, count, plenty(stream), self.gather);
+                    }
                     *look = if count == buffer.len() { now } else { after(*pause, now) };
                     result?
                 }
