@@ -5,6 +5,7 @@
 
 use crate::ceph::Ceph;
 use crate::garage::{self, Garage};
+use crate::peers;
 use crate::run::{Outcome, cargo, command, root, run, step};
 use crate::server::Variables;
 use crate::setup;
@@ -67,9 +68,8 @@ pub(crate) fn bench(arguments: &[&str]) -> Outcome {
         [] => run(&mut cargo("bench --package livetape-benches")),
         ["load", arguments @ ..] => load(arguments),
         ["peers", arguments @ ..] => {
-            step("peers", setup::for_peers)?;
-            let peers = ["--recorders", "livetape,nginx-rtmp,sink,gathering-sink", "--formats", "flv,mp4+hls+flv"];
-            load(&[&peers, arguments].concat())
+            step("peers", peers::install)?;
+            load(&peers::arguments(arguments))
         }
         _ => Err("it is `cargo xtask bench`, `cargo xtask bench load ...` or `cargo xtask bench peers ...`".into()),
     }
