@@ -24,6 +24,7 @@ const FOR_TESTS: &[Package] = &[
     ("gstreamer1.0-plugins-ugly", &["gst-inspect-1.0", "x264enc"]),
     ("gstreamer1.0-libav", &["gst-inspect-1.0", "avdec_h264"]),
     ("strace", &["strace", "--version"]),
+    ("valgrind", &["valgrind", "--version"]),
     ("sqlite3", &["sqlite3", "--version"]),
     ("faketime", &["which", "faketime"]),
     ("iproute2", &["ip", "-Version"]),

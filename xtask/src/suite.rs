@@ -1,7 +1,8 @@
 //! The suites: what is run, in which order.
 //!
 //! There is one build profile (cargo's `dev`, see the root's `Cargo.toml`) and one target directory,
-//! so that the program under test and the tests share every compiled crate.
+//! so that the program under test and the tests share every compiled crate. Only the frame path is compiled once more, in
+//! the profile `counted`, for the test that counts its instructions.
 
 use crate::ceph::Ceph;
 use crate::garage::{self, Garage};
@@ -22,6 +23,11 @@ pub(crate) fn test() -> Outcome {
     })?;
     // The program is built with them: its package has tests that run it.
     step("compile the program and the tests", || run(&mut cargo("nextest run --workspace --no-run --cargo-quiet")))?;
+    step("compile what is counted", || {
+        // As the test does that finds it made.
+        let build = "build --quiet --profile counted --package livetape-benches --bin path";
+        run(cargo(build).env("CARGO_INCREMENTAL", "0"))
+    })?;
     // The corpora first, so a finding that came back fails at once; then what nobody has tried yet.
     crate::fuzz::briefly()?;
     let ceph = step("start a Ceph", Ceph::of_this_run)?;
