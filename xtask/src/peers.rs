@@ -15,6 +15,8 @@ const PACKAGES: &[Package] = &[
 ];
 /// What xiu is linked with.
 const FOR_XIU: &[Package] = &[("pkg-config", &["pkg-config", "--version"]), ("libopus-dev", &["pkg-config", "opus"])];
+/// Large crates that it has no use for while it records RTMP to a directory.
+const UNUSED_BY_XIU: &[&str] = &["aws-sdk-s3", "webrtc"];
 const XIU: &str = "xiu@0.14.0";
 const NODE_MEDIA_SERVER: &str = "node-media-server@4.4.3";
 
@@ -55,7 +57,11 @@ fn xiu() -> Outcome {
     }
     setup::packages(FOR_XIU)?;
     println!("compiling {XIU}");
-    run(cargo("install --locked --quiet").arg("--root").arg(setup::tools()).arg(XIU))
+    let mut install = cargo("install --locked --quiet");
+    for unused in UNUSED_BY_XIU {
+        install.args(["--config", &format!("profile.release.package.{unused}.opt-level=0")]);
+    }
+    run(install.arg("--root").arg(setup::tools()).arg(XIU))
 }
 
 #[cfg(test)]
