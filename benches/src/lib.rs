@@ -2,10 +2,15 @@
 //!
 //! `cargo bench -p livetape-benches` times the parts of the frame path and counts allocations.
 //! `cargo run --release -p livetape-benches --bin finish` measures what finishing costs by length.
+//! The tests hold allocations and instructions of the frame path to figures that are written down.
 
+mod figures;
+mod path;
 mod stream;
 mod wire;
 
+pub use figures::{Figure, hold};
+pub use path::{Path, Stage};
 pub use stream::Stream;
 pub use wire::{Wire, session_of};
 

@@ -4,6 +4,7 @@
 mod ceph;
 mod fuzz;
 mod garage;
+mod peers;
 mod run;
 mod server;
 mod setup;

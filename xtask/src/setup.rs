@@ -11,7 +11,7 @@ use std::process::Stdio;
 use crate::run::{Outcome, cargo, command, root, run, succeeds};
 
 /// A Debian package and a command that succeeds when it is there.
-type Package = (&'static str, &'static [&'static str]);
+pub(crate) type Package = (&'static str, &'static [&'static str]);
 
 /// What the end-to-end tests use.
 const FOR_TESTS: &[Package] = &[
@@ -24,6 +24,7 @@ const FOR_TESTS: &[Package] = &[
     ("gstreamer1.0-plugins-ugly", &["gst-inspect-1.0", "x264enc"]),
     ("gstreamer1.0-libav", &["gst-inspect-1.0", "avdec_h264"]),
     ("strace", &["strace", "--version"]),
+    ("valgrind", &["valgrind", "--version"]),
     ("sqlite3", &["sqlite3", "--version"]),
     ("faketime", &["which", "faketime"]),
     ("iproute2", &["ip", "-Version"]),
@@ -53,14 +54,8 @@ const FOR_SLOW_TESTS: &[Package] = &[
     ("npm", &["npm", "--version"]),
 ];
 
-/// What is measured beside Livetape.
-const FOR_PEERS: &[Package] = &[
-    ("nginx-light", &["/usr/sbin/nginx", "-v"]),
-    ("libnginx-mod-rtmp", &["test", "-e", "/usr/lib/nginx/modules/ngx_rtmp_module.so"]),
-];
-
 const FFMPEG_WHEEL: &str = "imageio-ffmpeg==0.8.1";
-const NPM_PACKAGES: &[&str] = &["hls.js@1.7.4", "playwright-core@1.65.1"];
+const BROWSER_MODULES: &[&str] = &["hls.js@1.7.4", "playwright-core@1.65.1"];
 
 /// Installs what `test` and `e2e` need.
 pub(crate) fn for_tests() -> Outcome {
@@ -87,12 +82,7 @@ pub(crate) fn ceph() -> Outcome {
 pub(crate) fn for_slow_tests() -> Outcome {
     for_tests()?;
     packages(FOR_SLOW_TESTS)?;
-    browser_modules()
-}
-
-/// Installs what is measured beside Livetape.
-pub(crate) fn for_peers() -> Outcome {
-    packages(FOR_PEERS)
+    npm("browser", BROWSER_MODULES)
 }
 
 /// Where tools that no Debian package carries are kept.
@@ -100,7 +90,8 @@ pub(crate) fn tools() -> PathBuf {
     root().join("target/tools")
 }
 
-fn packages(wanted: &[Package]) -> Outcome {
+/// Installs those of them that are missing.
+pub(crate) fn packages(wanted: &[Package]) -> Outcome {
     let missing: Vec<&str> = wanted.iter().filter(|(_, probe)| !present(probe)).map(|(name, _)| *name).collect();
     if missing.is_empty() {
         return Ok(());
@@ -179,16 +170,18 @@ pub(crate) fn nextest() -> Outcome {
     run(&mut cargo("install cargo-nextest --locked --quiet"))
 }
 
-fn browser_modules() -> Outcome {
-    let modules = tools().join("browser");
-    if NPM_PACKAGES.iter().all(|package| {
+/// Installs packages of the npm registry, each as `NAME@VERSION`, into the directory `place` of the tools.
+pub(crate) fn npm(place: &str, packages: &[&str]) -> Outcome {
+    let modules = tools().join(place);
+    if packages.iter().all(|package| {
         let name = package.split('@').next().unwrap_or(package);
         modules.join("node_modules").join(name).is_dir()
     }) {
         return Ok(());
     }
     fs::create_dir_all(&modules).map_err(|error| format!("cannot create {}: {error}", modules.display()))?;
+    println!("installing {}", packages.join(" "));
     let mut npm = command("npm");
-    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(&modules).args(NPM_PACKAGES);
+    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(&modules).args(packages);
     run(&mut npm)
 }

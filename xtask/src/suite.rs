@@ -1,10 +1,12 @@
 //! The suites: what is run, in which order.
 //!
 //! There is one build profile (cargo's `dev`, see the root's `Cargo.toml`) and one target directory,
-//! so that the program under test and the tests share every compiled crate.
+//! so that the program under test and the tests share every compiled crate. Only the frame path is compiled once more, in
+//! the profile `counted`, for the test that counts its instructions.
 
 use crate::ceph::Ceph;
 use crate::garage::{self, Garage};
+use crate::peers;
 use crate::run::{Outcome, cargo, command, root, run, step};
 use crate::server::Variables;
 use crate::setup;
@@ -21,6 +23,11 @@ pub(crate) fn test() -> Outcome {
     })?;
     // The program is built with them: its package has tests that run it.
     step("compile the program and the tests", || run(&mut cargo("nextest run --workspace --no-run --cargo-quiet")))?;
+    step("compile what is counted", || {
+        // As the test does that finds it made.
+        let build = "build --quiet --profile counted --package livetape-benches --bin path";
+        run(cargo(build).env("CARGO_INCREMENTAL", "0"))
+    })?;
     // The corpora first, so a finding that came back fails at once; then what nobody has tried yet.
     crate::fuzz::briefly()?;
     let ceph = step("start a Ceph", Ceph::of_this_run)?;
@@ -67,9 +74,8 @@ pub(crate) fn bench(arguments: &[&str]) -> Outcome {
         [] => run(&mut cargo("bench --package livetape-benches")),
         ["load", arguments @ ..] => load(arguments),
         ["peers", arguments @ ..] => {
-            step("peers", setup::for_peers)?;
-            let peers = ["--recorders", "livetape,nginx-rtmp,sink,gathering-sink", "--formats", "flv,mp4+hls+flv"];
-            load(&[&peers, arguments].concat())
+            step("peers", peers::install)?;
+            load(&peers::arguments(arguments))
         }
         _ => Err("it is `cargo xtask bench`, `cargo xtask bench load ...` or `cargo xtask bench peers ...`".into()),
     }

@@ -1,5 +1,6 @@
 //! Many publishers, all from one thread: a server shares the machine with them, so they cost little.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -69,12 +70,12 @@ impl Outcome {
     }
 }
 
-/// Has a crowd publish to `server`. `told` is called when all have begun and, live, before all say goodbye.
+/// Has a crowd publish to `servers`: all to one, or each to its own. `told` is called when all have begun and, live, before all say goodbye.
 ///
 /// # Errors
 /// When a publisher is refused, or the server goes away where the script does not want it.
 pub(crate) fn perform(
-    server: SocketAddr,
+    servers: &[SocketAddr],
     wire: &Wire,
     script: &Script,
     mut told: impl FnMut(&[Seat]),
@@ -84,15 +85,15 @@ pub(crate) fn perform(
     let mut seats: Vec<Seat> = (0..script.streams).map(|stream| Seat::new(stream, begun + step * stream)).collect();
     let outcome = Outcome { sessions: Vec::new(), stuck_max: Duration::ZERO, unread_max: 0, ended_ms: 0 };
     let dice = Dice::new(script.seed);
-    let mut stage = Stage { server, wire, script, dice, outcome, connecting: 0, now: begun, listens: false };
+    let ports: BTreeSet<u16> = servers.iter().map(SocketAddr::port).collect();
+    let mut stage = Stage { servers, wire, script, dice, outcome, connecting: 0, now: begun, listens: false };
     let (mut all_begun, mut listened) = (None, begun);
     while !seats.iter().all(Seat::is_empty) {
         stage.now = Instant::now();
         stage.listens = stage.now >= listened + LISTEN;
         if stage.listens {
             listened = stage.now;
-            let unread = machine::unread(server).into_values().max().unwrap_or(0);
-            stage.outcome.unread_max = stage.outcome.unread_max.max(unread);
+            stage.outcome.unread_max = stage.outcome.unread_max.max(machine::unread_max(&ports));
         }
         if all_begun.is_none() && seats.iter().all(|seat| seat.sessions > 0) {
             all_begun = Some(stage.now);
@@ -118,7 +119,7 @@ pub(crate) fn perform(
 
 /// What all of a crowd share.
 struct Stage<'a> {
-    server: SocketAddr,
+    servers: &'a [SocketAddr],
     wire: &'a Wire,
     script: &'a Script,
     dice: Dice,
@@ -182,7 +183,8 @@ impl Seat {
         match &mut self.state {
             State::Waiting(until) if now >= *until && stage.connecting < CONNECTING_MAX => {
                 stage.connecting += 1;
-                let (server, key) = (stage.server, name(self.stream));
+                let server = stage.servers[self.stream as usize % stage.servers.len()];
+                let key = name(self.stream);
                 self.state = State::Connecting(thread::spawn(move || Dialogue::try_publish(server, "live", &key)));
             }
             State::Connecting(dial) if dial.is_finished() => {

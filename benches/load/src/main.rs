@@ -6,6 +6,7 @@
 //! publisher  one connection        crowd      many, from one thread
 //! recorder/  what is measured      usage      what the kernel counts of it
 //! trial      one measurement       table      medians beside each other
+//! place      the machine, and its room
 //! ```
 //!
 //! All runs of one call are interleaved, so that its figures can be compared; those of two calls cannot.
@@ -13,6 +14,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a tool, not a library")]
 
 mod crowd;
+mod place;
 mod publisher;
 mod recorder;
 mod table;
@@ -33,9 +35,9 @@ use wire::Wire;
 
 /// Measures recorders under load.
 #[derive(Parser)]
-#[command(name = "load")]
+#[command(name = "livetape-load")]
 struct Arguments {
-    /// What is measured: livetape, nginx-rtmp, sink, gathering-sink
+    /// What is measured: livetape, nginx-rtmp, xiu, node-media-server, ffmpeg, sink, gathering-sink
     #[arg(long, value_delimiter = ',', default_value = "livetape")]
     recorders: Vec<String>,
     /// The formats recorded at once, as in flv or mp4+hls+flv; several, separated by commas, are measured each
@@ -68,6 +70,9 @@ struct Arguments {
     /// Of the breaks
     #[arg(long, default_value = "1")]
     seed: u64,
+    /// Prints the columns that recorders are compared by, and what each recorder is
+    #[arg(long)]
+    compare: bool,
     /// Where recorders write; a RAM disk unless the disk is what is measured
     #[arg(long, default_value = "/dev/shm")]
     directory: PathBuf,
@@ -79,18 +84,7 @@ fn main() -> anyhow::Result<()> {
     let longest = Duration::from_millis(wire::MAX_MILLIS.into());
     ensure!(arguments.seconds < longest.as_secs(), "--seconds cannot be beyond {}", longest.as_secs());
     let wire = Wire::new(&Film::new(&clip::usual()), arguments.chunk_size);
-    let mut trials = Vec::new();
-    for &streams in &arguments.streams {
-        for formats in &arguments.formats {
-            for name in &arguments.recorders {
-                let recorder = recorder::named(name, arguments.webhooks)?;
-                let formats: Vec<String> = formats.split('+').map(str::to_owned).collect();
-                if recorder.records(&formats.iter().map(String::as_str).collect::<Vec<_>>()) {
-                    trials.push(Trial::new(recorder, formats, streams));
-                }
-            }
-        }
-    }
+    let (mut trials, left_out) = trials(&arguments)?;
     let what = if arguments.pace == Pace::Live { "as they play" } else { "as fast as they are taken" };
     println!(
         "{} s of streams of {:.2} Mbit/s, {what}, chunks of {}, below {}; medians of {}",
@@ -110,14 +104,47 @@ fn main() -> anyhow::Result<()> {
                 break_after: arguments.break_after.map(Duration::from_secs),
                 seed: arguments.seed + u64::from(round),
             };
+            let playing = arguments.seconds + arguments.ramp + 1;
+            let stream_bytes = wire.film().bits_per_second() / 8 * playing * trial.formats.len() as u64;
+            place::ensure_room(&arguments.directory, stream_bytes * u64::from(trial.streams) * 21 / 20)?;
             let place = tempfile::Builder::new().prefix("livetape-load-").tempdir_in(&arguments.directory);
             let place = place.with_context(|| format!("making a directory in {}", arguments.directory.display()))?;
             trial.run(&wire, &script, place.path())?;
             eprintln!("{}", table::line(trial, trial.figures.len() - 1));
         }
     }
-    println!("{}", table::medians(&trials));
+    if arguments.compare {
+        println!("{}", table::comparison(&trials, &left_out));
+    } else {
+        println!("{}", table::medians(&trials));
+        left_out.iter().for_each(|line| println!("{line}"));
+    }
     let problems: usize = trials.iter().flat_map(|trial| &trial.figures).map(|figures| figures.problems.len()).sum();
     ensure!(problems == 0, "{problems} things are not as they must be");
     Ok(())
+}
+
+/// Everything that is measured, and a sentence for each recorder that cannot be.
+fn trials(arguments: &Arguments) -> anyhow::Result<(Vec<Trial>, Vec<String>)> {
+    let (mut trials, mut left_out) = (Vec::new(), Vec::new());
+    for name in &arguments.recorders {
+        if let Some(problem) = recorder::named(name, arguments.webhooks)?.missing() {
+            left_out.push(format!("**{name}** is left out: {problem}"));
+            eprintln!("{name} is left out: {problem}");
+        }
+    }
+    for &streams in &arguments.streams {
+        for formats in &arguments.formats {
+            for name in &arguments.recorders {
+                let recorder = recorder::named(name, arguments.webhooks)?;
+                let formats: Vec<String> = formats.split('+').map(str::to_owned).collect();
+                let records = recorder.records(&formats.iter().map(String::as_str).collect::<Vec<_>>());
+                if records && recorder.missing().is_none() {
+                    trials.push(Trial::new(recorder, formats, streams));
+                }
+            }
+        }
+    }
+    ensure!(!trials.is_empty(), "none of these recorders is here and records one of these formats");
+    Ok((trials, left_out))
 }

@@ -1,9 +1,13 @@
 //! What is put under load: Livetape, what others use, and the least that a recorder has to do.
 
+mod ffmpeg;
 mod livetape;
 mod nginx;
+mod node;
 mod program;
 mod sink;
+mod tally;
+mod xiu;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,11 +17,20 @@ use livetape_testkit::Film;
 use crate::crowd::Outcome;
 
 pub(crate) use livetape::LivetapeUnder;
+pub(crate) use program::first_words;
 
 /// Something that records, or could.
 pub(crate) trait Recorder {
     /// What it is called in the table.
     fn name(&self) -> String;
+
+    /// Which one it is, how it is set, and what of its recordings is held against what was sent.
+    fn about(&self) -> String;
+
+    /// Why it cannot be measured here, as when it is not installed.
+    fn missing(&self) -> Option<String> {
+        None
+    }
 
     /// Whether it can record all of these at once.
     fn records(&self, formats: &[&str]) -> bool;
@@ -31,8 +44,8 @@ pub(crate) trait Recorder {
 
 /// One that runs. It ends when it is dropped.
 pub(crate) trait Running {
-    /// Where it takes streams.
-    fn rtmp(&self) -> SocketAddr;
+    /// Where it takes streams: one place for all, or one for each.
+    fn rtmp(&self) -> Vec<SocketAddr>;
 
     /// Its processes, without their descendants.
     fn processes(&self) -> Vec<u32>;
@@ -52,6 +65,8 @@ pub(crate) trait Running {
 pub(crate) struct Verdict {
     /// Frames found in recordings, over all formats.
     pub(crate) frames: usize,
+    /// Frames that were sent and are not in a recording, over all formats; `None`: nobody looked.
+    pub(crate) lost: Option<usize>,
     /// What is not as it must be.
     pub(crate) problems: Vec<String>,
     /// From the common goodbye to ready in the store, in milliseconds, for each recording that was open then.
@@ -59,6 +74,9 @@ pub(crate) struct Verdict {
     /// From ready to the arrival of its event, in milliseconds.
     pub(crate) webhook_ms: Vec<i64>,
 }
+
+/// The names that [`named`] knows.
+pub(crate) const NAMES: &str = "livetape, nginx-rtmp, xiu, node-media-server, ffmpeg, sink, gathering-sink";
 
 /// The recorder of this name; Livetape with or without a receiver of webhooks.
 ///
@@ -68,8 +86,11 @@ pub(crate) fn named(name: &str, webhooks: bool) -> anyhow::Result<Box<dyn Record
     Ok(match name {
         "livetape" => Box::new(LivetapeUnder { webhooks }),
         "nginx-rtmp" => Box::new(nginx::Nginx),
+        "xiu" => Box::new(xiu::Xiu),
+        "node-media-server" => Box::new(node::NodeMediaServer),
+        "ffmpeg" => Box::new(ffmpeg::Ffmpeg),
         "sink" => Box::new(sink::Sink { gathers: false }),
         "gathering-sink" => Box::new(sink::Sink { gathers: true }),
-        _ => anyhow::bail!("there is no recorder '{name}'; there are livetape, nginx-rtmp, sink, gathering-sink"),
+        _ => anyhow::bail!("there is no recorder '{name}'; there are {NAMES}"),
     })
 }

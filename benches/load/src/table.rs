@@ -1,7 +1,9 @@
 //! Figures beside each other.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::place;
 use crate::trial::{Figures, Trial};
 
 /// A column: its title, and how its figure is made.
@@ -13,8 +15,9 @@ const COLUMNS: &[Column] = &[
     ("steady", |figures, _| figures.steady.map_or(f64::NAN, |(used, sent)| used.cpu().as_secs_f64() / sent), 2),
     ("user", |figures, _| figures.used.user.as_secs_f64() / figures.gigabytes, 2),
     ("system", |figures, _| figures.used.system.as_secs_f64() / figures.gigabytes, 2),
-    ("MB/stream", |figures, streams| figures.held.resident_bytes as f64 / 1e6 / f64::from(streams), 3),
-    ("PSS MB", |figures, _| figures.held.proportional_bytes as f64 / 1e6, 0),
+    // Pages that processes share count once.
+    ("MB/stream", |figures, streams| figures.held.proportional_bytes as f64 / 1e6 / f64::from(streams), 3),
+    ("RSS MB", |figures, _| figures.held.resident_bytes as f64 / 1e6, 0),
     ("threads", |figures, _| figures.held.threads as f64, 0),
     ("waits/s", |figures, _| figures.used.waits as f64 / figures.took.as_secs_f64(), 0),
     ("writes/s", |figures, _| figures.used.writes as f64 / figures.took.as_secs_f64(), 0),
@@ -27,6 +30,7 @@ const COLUMNS: &[Column] = &[
     ("hook p50 ms", |figures, _| quantile(&figures.webhook_ms, 50), 0),
     ("max", |figures, _| quantile(&figures.webhook_ms, 100), 0),
     ("crowd CPU s/GB", |figures, _| figures.crowd.as_secs_f64() / figures.gigabytes, 2),
+    ("lost", |figures, _| figures.lost.map_or(f64::NAN, |lost| lost as f64), 0),
     ("problems", |figures, _| figures.problems.len() as f64, 0),
 ];
 
@@ -46,6 +50,39 @@ pub(crate) fn medians(trials: &[Trial]) -> String {
     text
 }
 
+/// Those that recorders are compared by.
+const COMPARED: &[&str] =
+    &["CPU s/GB", "steady", "MB/stream", "waits/s", "writes/s", "written/sent", "stuck ms", "lost"];
+
+/// The same with few columns, under what machine it was, above what each recorder is, and which are left out and why.
+pub(crate) fn comparison(trials: &[Trial], left_out: &[String]) -> String {
+    let columns: Vec<&Column> = COLUMNS.iter().filter(|(title, ..)| COMPARED.contains(title)).collect();
+    let mut text = format!("{}\n\n| recorder | formats | streams | spread |", place::sentence());
+    columns.iter().for_each(|(title, ..)| text += &format!(" {title} |"));
+    text += "\n| --- | --- | ---: | ---: |";
+    columns.iter().for_each(|_| text += " ---: |");
+    for trial in trials {
+        let of_runs = |figure: fn(&Figures, u32) -> f64| -> Vec<f64> {
+            trial.figures.iter().map(|figures| figure(figures, trial.streams)).collect()
+        };
+        let spread = shown(spread(&of_runs(COLUMNS[0].1)) * 100.0, 0);
+        let _ = write!(text, "\n| {} | {} | {} |", trial.name(), trial.formats.join("+"), trial.streams);
+        let _ = write!(text, " {spread} % |");
+        for (_, figure, digits) in &columns {
+            let _ = write!(text, " {} |", shown(median(of_runs(*figure)), *digits));
+        }
+    }
+    text += "\n";
+    let mut told = BTreeSet::new();
+    for trial in trials.iter().filter(|trial| told.insert(trial.name())) {
+        let _ = write!(text, "\n- **{}**: {}.", trial.name(), trial.about());
+    }
+    for line in left_out {
+        let _ = write!(text, "\n- {line}.");
+    }
+    text
+}
+
 /// One run.
 pub(crate) fn line(trial: &Trial, run: usize) -> String {
     let figures = &trial.figures[run];
@@ -58,6 +95,13 @@ pub(crate) fn line(trial: &Trial, run: usize) -> String {
 
 fn shown(figure: f64, digits: usize) -> String {
     if figure.is_nan() { "-".to_owned() } else { format!("{figure:.digits$}") }
+}
+
+/// How far the largest is from the smallest, as a part of the median.
+fn spread(figures: &[f64]) -> f64 {
+    let most = figures.iter().copied().fold(f64::NAN, f64::max);
+    let least = figures.iter().copied().fold(f64::NAN, f64::min);
+    (most - least) / median(figures.to_vec())
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {
@@ -81,5 +125,6 @@ mod tests {
         assert_eq!([0, 50, 80, 100].map(|percent| quantile(&figures, percent)), [1.0, 3.0, 4.0, 100.0]);
         assert!(quantile(&[], 50).is_nan());
         assert_eq!(median(vec![9.0, 1.0, 5.0]), 5.0);
+        assert_eq!(spread(&[9.0, 4.0, 5.0]), 1.0);
     }
 }

@@ -51,6 +51,8 @@ pub(crate) struct Figures {
     pub(crate) webhook_ms: Vec<i64>,
     /// Frames in all recordings.
     pub(crate) frames: usize,
+    /// Frames that are in none; `None`: nobody looked.
+    pub(crate) lost: Option<usize>,
     /// What is not as it must be.
     pub(crate) problems: Vec<String>,
 }
@@ -66,6 +68,11 @@ impl Trial {
         self.recorder.name()
     }
 
+    /// See [`Recorder::about`].
+    pub(crate) fn about(&self) -> String {
+        self.recorder.about()
+    }
+
     /// Runs once, with everything below `directory`.
     pub(crate) fn run(&mut self, wire: &Wire, script: &Script, directory: &Path) -> anyhow::Result<()> {
         let formats: Vec<&str> = self.formats.iter().map(String::as_str).collect();
@@ -76,7 +83,7 @@ impl Trial {
         let crowd_before = crowd_time();
         let watch = Watch::begin(processes.clone());
         let mut marks = Vec::new();
-        let outcome = crowd::perform(running.rtmp(), wire, script, |seats| {
+        let outcome = crowd::perform(&running.rtmp(), wire, script, |seats| {
             marks.push((Usage::of(&processes), seats.iter().map(Seat::sent_bytes).sum::<u64>()));
         })?;
         let steady = match marks[..] {
@@ -88,6 +95,7 @@ impl Trial {
         let crowd = crowd_time().saturating_sub(crowd_before);
         running.settle()?;
         let (used, took, held) = (Usage::of(&processes), begun.elapsed(), watch.end());
+        let used = marks.iter().fold(used, |used, (before, _)| used.at_least(*before));
         let mut verdict = running.judge(wire.film(), &outcome);
         verdict.finish_ms.sort_unstable();
         verdict.webhook_ms.sort_unstable();
@@ -104,6 +112,7 @@ impl Trial {
             finish_ms: verdict.finish_ms,
             webhook_ms: verdict.webhook_ms,
             frames: verdict.frames,
+            lost: verdict.lost,
             problems: verdict.problems,
         });
         Ok(())

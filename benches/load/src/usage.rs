@@ -43,6 +43,19 @@ impl Usage {
         self.user + self.system
     }
 
+    /// As much as `earlier` of each: a thread or a process that has ended takes some of its counts along.
+    pub(crate) fn at_least(self, earlier: Self) -> Self {
+        Self {
+            user: self.user.max(earlier.user),
+            system: self.system.max(earlier.system),
+            waits: self.waits.max(earlier.waits),
+            preemptions: self.preemptions.max(earlier.preemptions),
+            reads: self.reads.max(earlier.reads),
+            writes: self.writes.max(earlier.writes),
+            written_bytes: self.written_bytes.max(earlier.written_bytes),
+        }
+    }
+
     /// That of `roots` and their descendants.
     pub(crate) fn of(roots: &[u32]) -> Self {
         let mut sum = Self::default();

@@ -15,7 +15,8 @@ pub struct Elementary {
     pub audio: Vec<u8>,
 }
 
-const PARAMETERS_AND_DELIMITERS: [u8; 3] = [7, 8, 9];
+/// Types of NAL units that a container may add.
+pub(crate) const PARAMETERS_AND_DELIMITERS: [u8; 3] = [7, 8, 9];
 
 impl Elementary {
     /// Of any file ffmpeg reads.
@@ -53,7 +54,7 @@ fn no_track(file: &Path, arguments: &[&str]) -> Vec<u8> {
 }
 
 /// The NAL units between the start codes `00 00 01`, without the zeros that may follow them.
-fn nal_units(annex_b: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn nal_units(annex_b: &[u8]) -> impl Iterator<Item = &[u8]> {
     let starts: Vec<usize> =
         annex_b.windows(3).enumerate().filter(|(_, code)| *code == [0, 0, 1]).map(|(at, _)| at).collect();
     let ends = starts.iter().skip(1).copied().chain([annex_b.len()]).collect::<Vec<_>>();

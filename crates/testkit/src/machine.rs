@@ -1,6 +1,6 @@
 //! What the kernel says of a process and its connections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -59,21 +59,62 @@ pub fn wait_stopped(pid: u32) {
     });
 }
 
-/// For each connection to the server at `server`, by its client's address: bytes that have arrived and
+/// For each connection to the server at `server`, by its client's port: bytes that have arrived and
 /// have not been read.
 pub fn unread(server: SocketAddr) -> BTreeMap<u16, u64> {
-    let port = format!("{:04X}", server.port());
-    let table = fs::read_to_string("/proc/net/tcp").unwrap();
-    // `N: LOCAL REMOTE STATE TX_QUEUE:RX_QUEUE ...`, all hexadecimal; 01 is an established connection.
     let mut unread = BTreeMap::new();
-    for line in table.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [_, local, remote, "01", queues, ..] = words.as_slice() else { continue };
-        let (Some((_, local)), Some((_, remote))) = (local.split_once(':'), remote.split_once(':')) else { continue };
-        if local == port {
-            let waiting = queues.split_once(':').map_or(0, |(_, rx)| u64::from_str_radix(rx, 16).unwrap_or(0));
-            unread.insert(u16::from_str_radix(remote, 16).unwrap_or(0), waiting);
+    each_socket(|socket| {
+        if socket.state == ESTABLISHED && socket.local == server.port() {
+            unread.insert(socket.remote, socket.unread);
         }
-    }
+    });
     unread
+}
+
+/// The most bytes that have arrived and have not been read, of all connections to these servers.
+pub fn unread_max(servers: &BTreeSet<u16>) -> u64 {
+    let mut most = 0;
+    each_socket(|socket| {
+        if socket.state == ESTABLISHED && servers.contains(&socket.local) {
+            most = most.max(socket.unread);
+        }
+    });
+    most
+}
+
+/// The ports at which somebody listens.
+pub fn listening() -> BTreeSet<u16> {
+    let mut ports = BTreeSet::new();
+    each_socket(|socket| {
+        if socket.state == LISTENING {
+            ports.insert(socket.local);
+        }
+    });
+    ports
+}
+
+const ESTABLISHED: &str = "01";
+const LISTENING: &str = "0A";
+
+/// One of this machine's TCP sockets of version 4.
+struct Socket<'a> {
+    /// Its port.
+    local: u16,
+    /// The other side's.
+    remote: u16,
+    state: &'a str,
+    unread: u64,
+}
+
+fn each_socket(mut seen: impl FnMut(Socket<'_>)) {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let port = |address: &str| u16::from_str_radix(address.split_once(':')?.1, 16).ok();
+    // `N: LOCAL REMOTE STATE TX_QUEUE:RX_QUEUE ...`, all hexadecimal.
+    for line in table.lines() {
+        let mut words = line.split_whitespace().skip(1);
+        let [Some(local), Some(remote), Some(state), Some(queues)] = [(); 4].map(|()| words.next()) else { continue };
+        let (Some(local), Some(remote)) = (port(local), port(remote)) else { continue };
+        let unread = queues.split_once(':').map_or(0, |(_, rx)| u64::from_str_radix(rx, 16).unwrap_or(0));
+        seen(Socket { local, remote, state, unread });
+    }
 }

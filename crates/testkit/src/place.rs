@@ -17,9 +17,14 @@ pub fn clips() -> PathBuf {
     root().join("target/media")
 }
 
+/// Where the chores keep programs that no Debian package carries.
+pub fn tools() -> PathBuf {
+    root().join("target/tools")
+}
+
 /// The current ffmpeg, as `cargo xtask setup` unpacks it.
 pub fn current_ffmpeg() -> PathBuf {
-    let path = root().join("target/tools/ffmpeg");
+    let path = tools().join("ffmpeg");
     assert!(path.exists(), "{} is missing: run `cargo xtask setup`", path.display());
     path
 }

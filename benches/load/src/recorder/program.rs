@@ -1,96 +1,118 @@
-//! A foreign program that was started here.
+//! Foreign programs that were started here.
 
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use livetape_testkit::container;
-use livetape_testkit::film::{Film, Mark};
+use livetape_testkit::film::Film;
 use livetape_testkit::livetape::files_below;
+use livetape_testkit::machine;
 
 use super::{Running, Verdict};
 use crate::crowd::Outcome;
 
-/// How long it may take until it listens.
-const START_MAX: Duration = Duration::from_secs(20);
-/// It is at rest when its files have not changed for so long.
-const REST: Duration = Duration::from_millis(500);
-/// How long it may take until it is.
-const SETTLE_MAX: Duration = Duration::from_secs(60);
+/// How long it may take until they listen.
+const START_MAX: Duration = Duration::from_secs(60);
+/// How often it is looked whether they do, or have ended.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long it may take until they are at rest.
+const SETTLE_MAX: Duration = Duration::from_secs(120);
 
-/// The running program. It is killed when it is dropped.
-pub(crate) struct Program {
-    child: Child,
-    /// Where it takes streams.
-    rtmp: SocketAddr,
-}
-
-impl Program {
-    /// Starts `command` and waits until something listens at `rtmp`. What it says goes to `LOG` in `directory`.
-    pub(crate) fn start(mut command: Command, directory: &Path, rtmp: SocketAddr) -> anyhow::Result<Self> {
-        let name = command.get_program().to_string_lossy().into_owned();
-        let log = directory.join("log");
-        let out = std::fs::File::create_new(&log).with_context(|| format!("creating {}", log.display()))?;
-        command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
-        let child = command.spawn().with_context(|| format!("starting {name}"))?;
-        let mut program = Self { child, rtmp };
-        let begun = Instant::now();
-        while TcpStream::connect(rtmp).is_err() {
-            if let Some(status) = program.child.try_wait()? {
-                bail!("{name} ended: {status}\n{}", std::fs::read_to_string(&log).unwrap_or_default());
-            }
-            if begun.elapsed() > START_MAX {
-                bail!("{name} does not listen at {rtmp}\n{}", std::fs::read_to_string(&log).unwrap_or_default());
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(program)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// How what a program recorded is held against what was sent.
+/// How what programs recorded is held against what was sent.
 pub(crate) trait Judge {
     /// See [`Running::judge`]; everything is below `directory`.
     fn judge(&self, directory: &Path, film: &Film, sent: &Outcome) -> Verdict;
 }
 
-/// A program that runs, and where it writes.
+/// When everything is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// When no file has changed for so long.
+    Quiet(Duration),
+    /// When the programs have ended, each by itself.
+    Ended,
+}
+
+/// Programs that run, and where they write. They are killed when this is dropped.
 pub(crate) struct Foreign<J> {
-    program: Program,
+    children: Vec<Child>,
+    rtmp: Vec<SocketAddr>,
     directory: PathBuf,
+    rest: Rest,
     judge: J,
 }
 
 impl<J: Judge> Foreign<J> {
-    /// With everything it writes below `directory`.
-    pub(crate) fn new(program: Program, directory: &Path, judge: J) -> Self {
-        Self { program, directory: directory.to_owned(), judge }
+    /// Starts `commands` and waits until somebody listens at each of `rtmp`. Everything they write is below
+    /// `directory`, what they say in `log` there.
+    pub(crate) fn start(
+        commands: Vec<Command>,
+        rtmp: Vec<SocketAddr>,
+        directory: &Path,
+        rest: Rest,
+        judge: J,
+    ) -> anyhow::Result<Self> {
+        let mut foreign = Self { children: Vec::new(), rtmp, directory: directory.to_owned(), rest, judge };
+        let log = File::create_new(foreign.log()).context("creating the log")?;
+        for mut command in commands {
+            command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?);
+            let name = command.get_program().to_string_lossy().into_owned();
+            foreign.children.push(command.spawn().with_context(|| format!("starting {name}"))?);
+        }
+        foreign.wait_listening()?;
+        Ok(foreign)
+    }
+
+    /// They are not asked by connecting: some take a single connection.
+    fn wait_listening(&mut self) -> anyhow::Result<()> {
+        let wanted: BTreeSet<u16> = self.rtmp.iter().map(SocketAddr::port).collect();
+        let begun = Instant::now();
+        while !machine::listening().is_superset(&wanted) {
+            let said = || std::fs::read_to_string(self.log()).unwrap_or_default();
+            if let Some(child) = self.children.iter().find(|child| has_ended(child)) {
+                bail!("process {} ended before it listened\n{}", child.id(), said());
+            }
+            if begun.elapsed() > START_MAX {
+                bail!("nobody listens at some of {:?}\n{}", self.rtmp, said());
+            }
+            thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.join("log")
     }
 }
 
 impl<J: Judge> Running for Foreign<J> {
-    fn rtmp(&self) -> SocketAddr {
-        self.program.rtmp
+    fn rtmp(&self) -> Vec<SocketAddr> {
+        self.rtmp.clone()
     }
 
     fn processes(&self) -> Vec<u32> {
-        vec![self.program.child.id()]
+        self.children.iter().map(Child::id).collect()
     }
 
     fn settle(&mut self) -> anyhow::Result<()> {
-        settle(&self.directory)
+        match self.rest {
+            Rest::Quiet(quiet) => settle(&self.directory, quiet),
+            Rest::Ended => {
+                let begun = Instant::now();
+                while let Some(child) = self.children.iter().find(|child| !has_ended(child)) {
+                    if begun.elapsed() > SETTLE_MAX {
+                        bail!("process {} goes on after its stream has ended", child.id());
+                    }
+                    thread::sleep(LOOK);
+                }
+                Ok(())
+            }
+        }
     }
 
     fn judge(&self, film: &Film, sent: &Outcome) -> Verdict {
@@ -98,13 +120,43 @@ impl<J: Judge> Running for Foreign<J> {
     }
 }
 
-/// A port of this machine's that nobody uses.
-pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+impl<J> Drop for Foreign<J> {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
 }
 
-/// Waits until the files below `directory` do not change any more.
-fn settle(directory: &Path) -> anyhow::Result<()> {
+/// Whether it has ended, without asking for its status: what it used can be read until then.
+fn has_ended(child: &Child) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with(['Z', 'X']))
+}
+
+/// As many ports of this machine's that nobody uses.
+pub(crate) fn free_addresses(count: usize) -> anyhow::Result<Vec<SocketAddr>> {
+    let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    Ok(held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?)
+}
+
+/// One of them.
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
+    free_addresses(1)?.pop().context("there is one")
+}
+
+/// The first line that a program says to these words; `None` when it cannot be run.
+pub(crate) fn first_words(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).output().ok()?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    output.status.success().then(|| said.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// Waits until the files below `directory` have not changed for `quiet`.
+fn settle(directory: &Path, quiet: Duration) -> anyhow::Result<()> {
     let look = || -> BTreeSet<_> {
         let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         files_below(directory).into_iter().map(|path| (size(&path), path)).collect()
@@ -112,7 +164,7 @@ fn settle(directory: &Path) -> anyhow::Result<()> {
     let begun = Instant::now();
     let mut before = look();
     loop {
-        thread::sleep(REST);
+        thread::sleep(quiet);
         let now = look();
         if now == before {
             return Ok(());
@@ -122,34 +174,4 @@ fn settle(directory: &Path) -> anyhow::Result<()> {
         }
         before = now;
     }
-}
-
-/// Counts the frames of the film in files of these extensions, and says of each that it should hold what was sent.
-pub(crate) fn judge(directory: &Path, extensions: &[&str], film: &Film, sent: &Outcome) -> Verdict {
-    let mut verdict = Verdict::default();
-    for extension in extensions {
-        let mut found = 0;
-        for file in files_below(directory) {
-            if file.extension().and_then(|extension| extension.to_str()) != Some(extension) {
-                continue;
-            }
-            match container::read(&file) {
-                Ok(samples) => {
-                    for sample in samples {
-                        match Mark::read(sample.kind, &sample.data) {
-                            Some(mark) if film.payload(mark) == sample.data => found += 1,
-                            _ => verdict.problems.push(format!("{}: a frame that was not sent", file.display())),
-                        }
-                    }
-                }
-                Err(problem) => verdict.problems.push(problem),
-            }
-        }
-        let wanted: usize = sent.sessions.iter().map(|session| session.frames.len()).sum();
-        if found != wanted {
-            verdict.problems.push(format!("of {wanted} frames {found} are in {extension}"));
-        }
-        verdict.frames += found;
-    }
-    verdict
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use livetape_testkit::Film;
 
-use super::program::{self, Foreign, Judge, Program};
+use super::program::{self, Foreign, Judge, Rest};
 use super::{Recorder, Running, Verdict};
 use crate::crowd::Outcome;
 
@@ -25,8 +26,17 @@ impl Recorder for Sink {
         if self.gathers { "gathering-sink" } else { "sink" }.to_owned()
     }
 
-    fn records(&self, _: &[&str]) -> bool {
-        true
+    fn about(&self) -> String {
+        let reads = if self.gathers { "looks at each socket every 200 ms" } else { "reads a socket as soon as it can" };
+        format!(
+            "a program of this repository that {reads} and writes the bytes once for each format, understanding \
+             nothing. Bytes are counted"
+        )
+    }
+
+    fn records(&self, formats: &[&str]) -> bool {
+        // It knows none: one of each number will do.
+        formats == ["flv"] || formats.len() > 1
     }
 
     fn start(&self, directory: &Path, formats: &[&str], _: u32) -> anyhow::Result<Box<dyn Running>> {
@@ -35,8 +45,8 @@ impl Recorder for Sink {
         let mut command = Command::new(this.with_file_name("sink"));
         command.arg(rtmp.to_string()).arg(directory).arg(formats.len().to_string());
         command.arg(if self.gathers { "200" } else { "0" });
-        let program = Program::start(command, directory, rtmp)?;
-        Ok(Box::new(Foreign::new(program, directory, Judged { copies: formats.len() })))
+        let (rest, judged) = (Rest::Quiet(Duration::from_millis(500)), Judged { copies: formats.len() });
+        Ok(Box::new(Foreign::start(vec![command], vec![rtmp], directory, rest, judged)?))
     }
 }
 

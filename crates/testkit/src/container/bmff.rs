@@ -101,6 +101,12 @@ pub(super) fn movie(bytes: &[u8]) -> Result<Vec<Sample>, String> {
     if place("moov").is_none_or(|moov| place("mdat").is_none_or(|mdat| moov > mdat)) {
         return Err(format!("the index is not before the media: {names:?}"));
     }
+    media(bytes)
+}
+
+/// Every frame that the file's index has, wherever that is.
+pub(super) fn media(bytes: &[u8]) -> Result<Vec<Sample>, String> {
+    let top = parts(bytes, 0..bytes.len())?;
     let media: Vec<&Range<usize>> = top.iter().filter(|(name, _)| name == b"mdat").map(|(_, range)| range).collect();
     let mut samples = Vec::new();
     let mut taken: Vec<Range<usize>> = Vec::new();

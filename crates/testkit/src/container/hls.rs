@@ -1,9 +1,9 @@
-//! HLS: a multivariant playlist, its media playlist, and the segments that lists (fMP4).
+//! HLS: a multivariant playlist, its media playlist, and the segments that lists (fMP4; those of others may be MPEG-TS).
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Sample, bmff, bytes};
+use super::{Sample, bmff, bytes, ts};
 use crate::livetape::names_in;
 
 /// Every frame of the recording whose multivariant playlist this is.
@@ -35,6 +35,27 @@ pub(super) fn playlist(file: &Path) -> Result<Vec<Sample>, String> {
         Some(stray) => Err(format!("{stray} is in no playlist")),
         None => Ok(samples),
     }
+}
+
+/// Every frame of the segments that a media playlist lists.
+pub(super) fn media(file: &Path) -> Result<Vec<Sample>, String> {
+    let directory = file.parent().ok_or("no directory")?;
+    let (mut samples, mut tracks) = (Vec::new(), Vec::new());
+    for line in lines(file)? {
+        let map = line.strip_prefix("#EXT-X-MAP:URI=\"").and_then(|rest| rest.split('"').next());
+        let name = map.or((!line.starts_with('#')).then_some(&line));
+        let Some(name) = name else { continue };
+        let content = bytes(&directory.join(name))?;
+        let in_it = |problem: String| format!("{name}: {problem}");
+        if map.is_some() {
+            tracks = bmff::tracks(&content).map_err(in_it)?;
+        } else if name.ends_with(".ts") {
+            samples.extend(ts::segment(&content).map_err(in_it)?);
+        } else {
+            samples.extend(bmff::segment(&content, &tracks).map_err(in_it)?);
+        }
+    }
+    Ok(samples)
 }
 
 fn lines(file: &Path) -> Result<Vec<String>, String> {
