@@ -6,6 +6,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 mod api;
+mod authorization;
 mod bucket;
 mod clients;
 mod clock;

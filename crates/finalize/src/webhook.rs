@@ -7,6 +7,7 @@
 
 mod address;
 mod connect;
+mod question;
 mod receiver_url;
 
 use std::error::Error;

@@ -10,7 +10,8 @@ use std::fmt;
 pub struct Query(String);
 
 impl Query {
-    pub(crate) fn new(text: String) -> Self {
+    /// The query that was sent as `text`, without the `?`.
+    pub fn new(text: String) -> Self {
         Self(text)
     }
 

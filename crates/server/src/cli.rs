@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Config, ConfigError, Flag, ListenAddress, Loaded, LogSettings, Secret, Sources};
+use crate::config::{
+    self, Config, ConfigError, Flag, ListenAddress, Loaded, LogSettings, PushAuthorization, Secret, Sources,
+};
 use crate::{demo, fsck, healthcheck, online, receive, serve, signals};
 
 /// The exit code for a command line or a configuration that is wrong.
@@ -200,6 +202,13 @@ fn run_serve(loaded: Loaded, demo: Option<demo::Demo>) -> Result<ExitCode, anyho
 
 fn run_demo(args: DemoArgs) -> Result<ExitCode, anyhow::Error> {
     let mut loaded = args.serve.load()?;
+    let authorization = loaded.config.push.authorization;
+    if authorization != PushAuthorization::Open {
+        let name = authorization.name();
+        anyhow::bail!(
+            "push.authorization is \"{name}\", and the demonstration pushes without; run it without that setting"
+        );
+    }
     let free = |setting: &mut ListenAddress, given: bool| {
         let fallback = (!given && !demo::is_free(*setting)).then_some(*setting);
         if fallback.is_some() {

@@ -15,6 +15,8 @@ mod log;
 mod merge;
 mod period;
 mod problem;
+mod push;
+mod range;
 mod record;
 mod rtmp;
 mod s3;
@@ -36,6 +38,8 @@ pub use log::{LogFormat, LogSettings};
 pub use merge::{Flag, Sources};
 pub use period::{Period, PeriodError};
 pub use problem::{ConfigError, Place, Problem};
+pub use push::{PushAuthorization, PushHash, PushSettings};
+pub use range::{AddressRange, AddressRangeError};
 pub use record::{FormatName, NameSetting, RecordSettings, SegmentKind};
 pub use rtmp::{OnConflict, RtmpSettings};
 pub use s3::{ChecksumSetting, EncryptionSetting, PathStyleSetting, S3Settings};
@@ -52,6 +56,8 @@ pub struct Config {
     pub node: NodeSettings,
     /// The RTMP side.
     pub rtmp: RtmpSettings,
+    /// Who may push.
+    pub push: PushSettings,
     /// The HTTP side.
     pub http: HttpSettings,
     /// Recordings.
@@ -174,18 +180,11 @@ impl Config {
 }
 
 fn read_secret_files(config: &mut Config, problems: &mut Vec<Finding>) {
-    let http = &mut config.http;
-    http.tokens.clear();
-    if !http.token.is_empty() {
-        http.tokens.push(http.token.clone());
-    }
-    if let Some(text) = read_secret_file(&http.token_file, "http.token_file", problems) {
-        let before = http.tokens.len();
-        http.tokens.extend(text.lines().map(Secret::new).filter(|token| !token.is_empty()));
-        if http.tokens.len() == before {
-            problems.push(("http.token_file".to_owned(), "the file holds no token".to_owned()));
-        }
-    }
+    let (http, push) = (&mut config.http, &mut config.push);
+    http.tokens = read_tokens(&http.token, &http.token_file, "http.token_file", problems);
+    push.tokens = read_tokens(&push.token, &push.token_file, "push.token_file", problems);
+    fill_secret(&mut push.key, &push.key_file, "push", "key", problems);
+    fill_secret(&mut push.backup_key, &push.backup_key_file, "push", "backup_key", problems);
     for (index, webhook) in config.webhooks.iter_mut().enumerate() {
         let section = format!("webhooks.{index}");
         fill_secret(&mut webhook.secret, &webhook.secret_file, &section, "secret", problems);
@@ -194,6 +193,19 @@ fn read_secret_files(config: &mut Config, problems: &mut Vec<Finding>) {
         let key = "secret_access_key";
         fill_secret(&mut s3.secret_access_key, &s3.secret_access_key_file, section, key, problems);
     }
+}
+
+/// The tokens that are set: one here, and those of the file `setting`, one a line.
+fn read_tokens(token: &Secret, file: &Path, setting: &str, problems: &mut Vec<Finding>) -> Vec<Secret> {
+    let mut tokens: Vec<Secret> = Some(token.clone()).filter(|token| !token.is_empty()).into_iter().collect();
+    if let Some(text) = read_secret_file(file, setting, problems) {
+        let before = tokens.len();
+        tokens.extend(text.lines().map(Secret::new).filter(|token| !token.is_empty()));
+        if tokens.len() == before {
+            problems.push((setting.to_owned(), "the file holds no token".to_owned()));
+        }
+    }
+    tokens
 }
 
 /// Fills the secret `section.key` from its file, when one is set.

@@ -10,6 +10,7 @@
 
 mod admission;
 mod arrivals;
+mod authorization;
 mod budget;
 mod connection;
 mod counts;
@@ -39,6 +40,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 pub use crate::config::OnConflict;
+pub use authorization::Authorization;
 pub use budget::Budget;
 
 use crate::config::{ByteSize, Config};
@@ -80,6 +82,8 @@ pub struct Context {
     pub stall_warning: Duration,
     /// What happens to a push of a stream that is already live.
     pub on_conflict: OnConflict,
+    /// Who may push.
+    pub authorization: Authorization,
     /// How each stream is recorded, one policy for each format.
     pub policies: Vec<Policy>,
     /// Where recordings go.
@@ -104,7 +108,13 @@ pub struct Context {
 
 impl Context {
     /// What connections share as `config` wants it.
-    pub fn new(config: &Config, destination: Arc<Destination>, live: Live, draining: CancellationToken) -> Self {
+    pub fn new(
+        config: &Config,
+        authorization: Authorization,
+        destination: Arc<Destination>,
+        live: Live,
+        draining: CancellationToken,
+    ) -> Self {
         let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let bytes = |size: ByteSize| usize::try_from(size.bytes()).unwrap_or(usize::MAX);
         Self {
@@ -118,6 +128,7 @@ impl Context {
             stall_grace: config.record.stall_grace.duration(),
             stall_warning: config.record.stall_warning.duration(),
             on_conflict: config.rtmp.on_conflict,
+            authorization,
             policies: config.policies(),
             warnings: Warnings::new(destination.catalog.clone()),
             destination,
@@ -187,7 +198,7 @@ impl Clock {
 pub async fn run(listener: TcpListener, context: Arc<Context>, shutdown: CancellationToken) {
     let counts = Arc::new(Counts::default());
     let connections = TaskTracker::new();
-    let (mut failures, mut crowded) = (Episode::default(), Episode::default());
+    let (mut failures, mut crowded, mut shut_out) = (Episode::default(), Episode::default(), Episode::default());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -211,6 +222,13 @@ pub async fn run(listener: TcpListener, context: Arc<Context>, shutdown: Cancell
                 continue;
             }
         };
+        if context.authorization.shuts_out(remote.ip()) {
+            metrics::connection_refused("denied_address");
+            if let Some(refused) = shut_out.happened(context.clock.now().mono) {
+                warn!(%remote, refused, "refused: connections from this address are closed (push.deny)");
+            }
+            continue;
+        }
         if descriptors::scarce_for_connections(&stream) {
             metrics::connection_refused("too_many_files");
             if let Some(refused) = crowded.happened(context.clock.now().mono) {

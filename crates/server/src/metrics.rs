@@ -6,6 +6,7 @@
 //! two: received, written (on the disk), stored (whole in the store, its event durable), announced (a
 //! webhook took the event); each in bytes and in milliseconds of media.
 
+mod access;
 mod names;
 mod stored;
 
@@ -16,6 +17,7 @@ use ::metrics::{Counter, Histogram, counter, describe_counter, describe_gauge, d
 use livetape_media::{Format, TrackKind, WarningKind};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+pub use access::push_denied;
 use names::{COUNTERS, GAUGES, HISTOGRAMS};
 pub use stored::{recordings_deleted, stored};
 
@@ -475,7 +477,8 @@ mod tests {
 
     #[test]
     fn every_name_that_is_counted_has_a_help_text() {
-        let source = concat!(include_str!("metrics.rs"), include_str!("metrics/stored.rs"));
+        let source =
+            concat!(include_str!("metrics.rs"), include_str!("metrics/access.rs"), include_str!("metrics/stored.rs"));
         let described: Vec<&str> = COUNTERS
             .iter()
             .chain(GAUGES)

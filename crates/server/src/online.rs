@@ -1,6 +1,6 @@
 //! `livetape check --online`: does once, in small, what the recorder will do with what is configured.
 //!
-//! Contract: one line for each thing looked at: the data directory, the store, the fallback, each webhook. It says
+//! Contract: one line for each thing looked at: the data directory, the store, the fallback, who is asked about pushes, each webhook. It says
 //! `ok`, or `ERROR`, what went wrong and what to do. No secret is shown. What is written is removed again; directories
 //! are not made, webhooks are not called. Every look has a deadline.
 
@@ -14,7 +14,7 @@ use livetape_disk::{Disk, EntryKind, RealDisk, Space, read_exact, write_all};
 use livetape_store::ObjectStore as _;
 use uuid::Uuid;
 
-use crate::config::{ByteSize, Config, FallbackKind, S3Settings, StoreKind, Webhook};
+use crate::config::{ByteSize, Config, FallbackKind, HttpUrl, PushAuthorization, S3Settings, StoreKind};
 use crate::stores;
 
 /// How long a disk may take. One that hangs is told, not waited for.
@@ -48,8 +48,11 @@ pub async fn check(config: &Config, out: &mut (dyn Write + Send)) -> io::Result<
         FallbackKind::Directory => report.line("fallback", directory(&config.fallback_path()).await)?,
         FallbackKind::S3 => report.line("fallback", bucket(&config.fallback_s3).await)?,
     }
+    if config.push.authorization == PushAuthorization::Http {
+        report.line("who may push", host(&config.push.url, "push.url").await)?;
+    }
     for webhook in &config.webhooks {
-        report.line(&format!("webhook {}", webhook.name), host(webhook).await)?;
+        report.line(&format!("webhook {}", webhook.name), host(&webhook.url, "webhooks.url").await)?;
     }
     Ok(report.well)
 }
@@ -103,12 +106,12 @@ async fn bucket(settings: &S3Settings) -> Found {
     }
 }
 
-/// Whether the name of a webhook's host is known. Nothing is sent to it.
-async fn host(webhook: &Webhook) -> Found {
-    let uri: Uri = webhook.url.reveal().parse().map_err(|_| "its URL cannot be read".to_owned())?;
+/// Whether the name of the host in the URL that is `setting` is known. Nothing is sent to it.
+async fn host(url: &HttpUrl, setting: &str) -> Found {
+    let uri: Uri = url.reveal().parse().map_err(|_| "its URL cannot be read".to_owned())?;
     let host = uri.host().ok_or("its URL names no host")?.trim_matches(['[', ']']).to_owned();
     let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-    let advice = "check the name in webhooks.url, and this machine's resolver";
+    let advice = format!("check the name in {setting}, and this machine's resolver");
     let addresses: Vec<SocketAddr> =
         match tokio::time::timeout(NAME_DEADLINE, tokio::net::lookup_host((host.as_str(), port))).await {
             Ok(Ok(addresses)) => addresses.collect(),

@@ -34,7 +34,7 @@ use crate::config::{Config, LogFormat};
 use crate::demo::{self, Demo};
 use crate::descriptors;
 use crate::http::{self, Access, Api, EventTail, UrlLifetime};
-use crate::ingest::{self, Context};
+use crate::ingest::{self, Authorization, Context};
 use crate::live::Live;
 use crate::metrics;
 use crate::signals::{self, Signals};
@@ -160,7 +160,9 @@ impl Service {
         let (spool, wall) = (opened.spool.clone(), wall.clone());
         tasks.spawn("pulse", pulse::run(pulse::Source { live: live.clone(), spool, wall, left }));
         let (stop_rtmp, stop_http) = (CancellationToken::new(), CancellationToken::new());
-        let context = context(&config, &opened, &live, &finalizer, draining.clone());
+        let authorization = Authorization::new(&config.push).context("push.url")?;
+        let open_to_all = authorization.is_open();
+        let context = context(&config, authorization, &opened, &live, &finalizer, draining.clone());
         let api = Api {
             catalog: opened.catalog.clone(),
             stores: opened.stores.clone(),
@@ -189,8 +191,9 @@ impl Service {
         tasks.spawn("rtmp", ingest::run(rtmp, Arc::new(context), stop_rtmp.clone()));
         let router = http::router(api, &access);
         tasks.spawn("http", http::serve(http, router, max_connections, head_timeout, stop_http.clone()));
-        if !addresses.rtmp.ip().to_canonical().is_loopback() {
-            warn!("everybody who can reach {} may push streams; restrict it by a firewall", addresses.rtmp);
+        if open_to_all && !addresses.rtmp.ip().to_canonical().is_loopback() {
+            let rtmp = addresses.rtmp;
+            warn!("everybody who can reach {rtmp} may push streams; set push.authorization, push.allow, or a firewall");
         }
         Ok(Self {
             config,
@@ -271,6 +274,7 @@ async fn run_show(show: Option<impl Future<Output = Result<(), anyhow::Error>>>)
 
 fn context(
     config: &Config,
+    authorization: Authorization,
     opened: &Opened,
     live: &Live,
     finalizer: &Finalizer,
@@ -284,7 +288,7 @@ fn context(
         min_free_bytes: config.record.min_free.bytes(),
         told: Box::new(move |report| told(&finalizer, &streams, report)),
     };
-    Context::new(config, Arc::new(destination), live.clone(), draining)
+    Context::new(config, authorization, Arc::new(destination), live.clone(), draining)
 }
 
 /// Passes on what a writer says.

@@ -140,6 +140,14 @@ impl Receiver {
         deliveries
     }
 
+    /// Waits until it was asked something so often, signed or not.
+    pub fn wait_asked(&self, count: usize) -> Vec<Delivery> {
+        eventually(format!("{count} questions"), || {
+            let asked = self.deliveries();
+            if asked.len() >= count { Ok(asked) } else { Err(format!("asked {} times", asked.len())) }
+        })
+    }
+
     /// Waits for `count` accepted deliveries of type `kind`; their bodies.
     pub fn wait_for(&self, kind: &str, count: usize) -> Vec<Value> {
         let accepted = |deliveries: &[Delivery]| -> Vec<Value> {

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use axum::http::Uri;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, or `:1935` for every address
 /// of the machine, IPv6 and IPv4.
@@ -172,21 +171,21 @@ impl fmt::Debug for HttpUrl {
 /// Serialises as `Display` writes, deserialises as `FromStr` reads.
 macro_rules! serde_as_text {
     ($type:ty, $expecting:literal) => {
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
 
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Visitor;
-                impl de::Visitor<'_> for Visitor {
+                impl serde::de::Visitor<'_> for Visitor {
                     type Value = $type;
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                         f.write_str($expecting)
                     }
-                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$type, E> {
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$type, E> {
                         text.parse().map_err(E::custom)
                     }
                 }
@@ -195,6 +194,8 @@ macro_rules! serde_as_text {
         }
     };
 }
+
+pub(super) use serde_as_text;
 
 serde_as_text!(ListenAddress, "an address in quotes, such as \"127.0.0.1:8080\"");
 serde_as_text!(HttpUrl, "a URL in quotes, such as \"https://example.com\"");

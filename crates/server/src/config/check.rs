@@ -1,5 +1,7 @@
 //! What types cannot say: ranges, and settings that must agree.
 
+mod push;
+
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
@@ -8,7 +10,7 @@ use livetape_finalize::webhook::ReceiverUrl;
 use livetape_media::Format;
 
 use super::{
-    ByteSize, Config, EncryptionSetting, FallbackKind, Finding, Period, S3Settings, StoreKind, Webhook,
+    ByteSize, Config, EncryptionSetting, FallbackKind, Finding, Period, S3Settings, Secret, StoreKind, Webhook,
     webhook::EVENT_TYPES,
 };
 
@@ -22,6 +24,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Finding>, warnings: &mut
     let mut findings = Findings { problems, warnings };
     node(config, &mut findings);
     rtmp(config, &mut findings);
+    push::push(&config.push, &mut findings);
     http(config, &mut findings);
     record(config, &mut findings);
     store(config, &mut findings);

@@ -38,7 +38,7 @@ fn an_unknown_setting_is_shown_with_its_line_but_not_its_value() {
     );
     check_error(
         "[rmtp]\n",
-        "FILE:1:2: unknown field `rmtp`, expected one of `node`, `rtmp`, `http`, `record`, `store`, `s3`, \
+        "FILE:1:2: unknown field `rmtp`, expected one of `node`, `rtmp`, `push`, `http`, `record`, `store`, `s3`, \
          `fallback`, `fallback_s3`, `webhooks`, `log`, `shutdown`\n   |\n 1 | [rmtp]\n   |  ^^^^",
     );
 }
@@ -353,4 +353,53 @@ fn the_documentation_has_every_setting_with_its_default() {
     documented.insert("webhooks".to_owned(), toml::Value::Array(vec![webhook]));
     let config = Config::deserialize(toml::Value::Table(documented)).unwrap();
     assert_eq!(config, Config { webhooks: vec![Webhook::default()], ..Config::default() });
+}
+
+#[test]
+fn what_says_who_may_push_is_checked() {
+    for (lines, expected) in [
+        ("authorization = \"signed\"", "signed pushes need a key; set push.key or push.key_file"),
+        ("authorization = \"signed\"\nbackup_key = \"hunter2-hunter2-hunter2\"", "signed pushes need a key"),
+        ("authorization = \"token\"", "pushes with a token need one"),
+        ("authorization = \"http\"", "there must be somebody to ask; set push.url"),
+        ("authorization = \"http\"\nurl = \"ftp://example.com/\"", "the URL must begin with http:// or https://"),
+        ("authorization = \"close\"", "unknown variant `close`"),
+        ("allow = [\"10.0.0.0/33\"]", "'10.0.0.0/33' is not a range of addresses"),
+        ("timeout = \"2min\"", "2min is out of range; it must be between 100ms and 1min"),
+        ("cache = \"6min\"", "6min is out of range"),
+        ("max_requests = 0", "0 is out of range"),
+        ("hash = \"sha1\"", "unknown variant `sha1`"),
+    ] {
+        let error = load_text(&format!("[push]\n{lines}\n"), &[], &[]).unwrap_err();
+        assert!(error.contains(expected) && !error.contains("hunter2"), "{lines}: {error}");
+    }
+    let warnings = |lines: &str| load_text(&format!("[push]\n{lines}\n"), &[], &[]).unwrap().warnings;
+    for setting in ["key", "backup_key", "token"] {
+        let forgotten = warnings(&format!("{setting} = \"hunter2-hunter2-hunter2\""));
+        assert!(forgotten[0].message.contains("it is set and does nothing"), "{setting}: {forgotten:?}");
+    }
+    assert_eq!(warnings("authorization = \"signed\"\nkey = \"hunter2-hunter2-hunter2\""), []);
+    assert_eq!(warnings("authorization = \"signed\"\nkey = \"hunter2\"").len(), 1, "it can be guessed");
+    assert_eq!(warnings("authorization = \"token\"\ntoken = \"hunter2\"").len(), 1, "it can be guessed");
+}
+
+#[test]
+fn push_keys_and_tokens_come_from_files_and_are_not_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = ["key", "backup", "tokens"].map(|name| directory.path().join(name));
+    for file in &files {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        fs::write(file, format!("hunter2-{name}-hunter2\nhunter2-more-hunter2\n")).unwrap();
+    }
+    fs::write(&files[0], "hunter2-key-hunter2\n").unwrap();
+    let [key, backup, tokens] = files;
+    let text = format!("[push]\nkey_file = {key:?}\nbackup_key_file = {backup:?}\ntoken_file = {tokens:?}\n");
+    let config = load_text(&text, &[], &[]).unwrap().config;
+    assert_eq!(config.push.key.reveal(), "hunter2-key-hunter2");
+    assert_eq!(config.push.tokens.len(), 2);
+    for shown in [config.to_masked_toml(), format!("{config:?}")] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    let error = load_text(&format!("[push]\nkey = \"hunter2\"\nkey_file = {key:?}\n"), &[], &[]).unwrap_err();
+    assert!(error.contains("set either key or key_file, not both") && !error.contains("hunter2"), "{error}");
 }

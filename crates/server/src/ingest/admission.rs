@@ -30,8 +30,13 @@ pub(super) struct Admission<'a> {
 }
 
 impl Admission<'_> {
-    /// Takes the stream and enters the session in the catalog, or says why not.
-    pub(super) async fn decide(&self, request: &PublishRequest, path: &StreamPath) -> Result<Place, Rejection> {
+    /// Takes the stream and enters the session `id` in the catalog, or says why not. The publish has been authorized.
+    pub(super) async fn decide(
+        &self,
+        request: &PublishRequest,
+        path: &StreamPath,
+        id: SessionId,
+    ) -> Result<Place, Rejection> {
         if self.context.draining.is_cancelled() {
             return Err(not_now("the service is stopping"));
         }
@@ -39,7 +44,7 @@ impl Admission<'_> {
             return Err(not_now("too many files are open for another stream"));
         }
         self.context.space.check(&self.context.destination).await.map_err(not_now)?;
-        let place = self.take_place(path).await?;
+        let place = self.take_place(path, id).await?;
         let session = place.session();
         let change = Change::SessionStarted(NewSession {
             id: session.id,
@@ -64,10 +69,10 @@ impl Admission<'_> {
     }
 
     /// Takes the stream, from its publisher where that is the rule.
-    async fn take_place(&self, path: &StreamPath) -> Result<Place, Rejection> {
+    async fn take_place(&self, path: &StreamPath, id: SessionId) -> Result<Place, Rejection> {
         let deadline = tokio::time::Instant::now() + TAKEOVER_TIMEOUT;
         loop {
-            let Occupied(holder) = match self.enter(path) {
+            let Occupied(holder) = match self.enter(path, id) {
                 Ok(place) => return Ok(place),
                 Err(occupied) => occupied,
             };
@@ -85,8 +90,7 @@ impl Admission<'_> {
         }
     }
 
-    fn enter(&self, path: &StreamPath) -> Result<Place, Occupied> {
-        let id = SessionId(uuid::Uuid::now_v7());
+    fn enter(&self, path: &StreamPath, id: SessionId) -> Result<Place, Occupied> {
         let started_at = self.context.clock.now().wall;
         let remote = self.remote.to_string();
         self.context.live.enter(LiveSession::new(id, path.clone(), remote, started_at, self.close.clone()))

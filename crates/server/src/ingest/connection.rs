@@ -11,13 +11,14 @@ use bytes::BytesMut;
 use livetape_flv::Counters;
 use livetape_media::Now;
 use livetape_record::{SessionId, StreamPath};
-use livetape_rtmp::{CloseReason, Output, PublishId, PublishRequest, Session, SessionError};
+use livetape_rtmp::{CloseReason, Output, PublishId, PublishRequest, Rejection, RejectionCode, Session, SessionError};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::admission::Admission;
+use super::authorization::{Denial, Finding, Pending, Push, Verdict};
 use super::budget::Share;
 use super::publication::Publication;
 use super::socket::Socket;
@@ -37,6 +38,8 @@ pub(super) struct Connection {
     session: Session,
     out: BytesMut,
     publications: BTreeMap<PublishId, Publication>,
+    /// The publish of which it is being found out whether it may begin.
+    asked: Option<Asked>,
     /// What it holds of unfinished messages and fragments, of what all connections may hold.
     share: Share,
     /// Requests to end a session come by this channel; its sender is handed out with each place.
@@ -51,8 +54,17 @@ pub(super) struct Connection {
 /// A counter of the metrics: what was counted, and how many more of it.
 type Count = fn(&'static str, u64);
 
+/// A publish that waits for the verdict.
+struct Asked {
+    request: PublishRequest,
+    /// What it will be.
+    session: SessionId,
+    pending: Pending,
+}
+
 enum Event {
     Ready,
+    Authorized(Verdict),
     SendTimeout,
     Timer,
     Written,
@@ -72,6 +84,7 @@ impl Connection {
             session,
             out: BytesMut::new(),
             publications: BTreeMap::new(),
+            asked: None,
             close,
             close_requests,
             counted: Counters::default(),
@@ -105,7 +118,8 @@ impl Connection {
                 (false, None) => Some(tokio::time::Instant::now() + self.context.limits.write_timeout),
                 (false, deadline) => deadline,
             };
-            let takes_more = self.publications.values().all(Publication::takes_more);
+            // While it is being found out whether a publish may begin, nothing is read.
+            let takes_more = self.asked.is_none() && self.publications.values().all(Publication::takes_more);
             if !takes_more {
                 self.excuse_silence(now);
             }
@@ -123,6 +137,7 @@ impl Connection {
                 biased;
                 () = shutdown.cancelled(), if !stopping => Event::Shutdown,
                 Some((id, reason)) = self.close_requests.recv() => Event::CloseRequested(id, reason),
+                verdict = verdict(&mut self.asked) => Event::Authorized(verdict),
                 () = written(&mut self.publications), if !(reads && socket.pause().is_some()) => Event::Written,
                 () = sleep_until(send_deadline) => Event::SendTimeout,
                 () = sleep_until(timer), if !(reads && looks_first) => Event::Timer,
@@ -167,6 +182,11 @@ impl Connection {
                     }
                 }
                 Event::Written => {}
+                Event::Authorized(verdict) => {
+                    if let Some(Asked { request, session, .. }) = self.asked.take() {
+                        self.answer(request, session, verdict).await;
+                    }
+                }
                 Event::CloseRequested(id, reason) => {
                     if self.publications.values().any(|publication| publication.session().id == id) {
                         self.session.close(reason, now);
@@ -207,7 +227,7 @@ impl Connection {
                     }
                 }
                 Output::PublishRequested(request) => {
-                    self.decide(request).await;
+                    self.authorize(request).await;
                     now = self.context.clock.now();
                 }
                 Output::Close { error } => {
@@ -269,8 +289,35 @@ impl Connection {
         [self.session.poll_timeout(), ticks].into_iter().flatten().min()
     }
 
-    /// Accepts or rejects a publish.
-    async fn decide(&mut self, request: PublishRequest) {
+    /// Finds out whether a publish may begin, at once or later.
+    async fn authorize(&mut self, request: PublishRequest) {
+        let session = SessionId(uuid::Uuid::now_v7());
+        let push = Push::new(&request, self.remote, session);
+        match self.context.authorization.find(push, self.context.clock.now().wall) {
+            Finding::Now(verdict) => self.answer(request, session, verdict).await,
+            Finding::Later(pending) => self.asked = Some(Asked { request, session, pending }),
+        }
+    }
+
+    async fn answer(&mut self, request: PublishRequest, session: SessionId, verdict: Verdict) {
+        match verdict {
+            Ok(()) => self.decide(request, session).await,
+            Err(denial) => self.deny(&request, &denial),
+        }
+    }
+
+    /// Tells the client that it may not publish.
+    fn deny(&mut self, request: &PublishRequest, denial: &Denial) {
+        let path = StreamPath { app: request.app.clone(), name: request.stream.clone() };
+        metrics::publish_answered("denied");
+        metrics::push_denied(denial.reason.name());
+        warn!(stream = %path, remote = %self.remote, reason = denial.reason.name(), detail = denial.detail, "push denied");
+        let rejection = Rejection { code: RejectionCode::Denied, description: denial.reason.description().to_owned() };
+        self.session.reject(request.id, &rejection, self.context.clock.now());
+    }
+
+    /// Accepts or rejects a publish that is authorized.
+    async fn decide(&mut self, request: PublishRequest, session: SessionId) {
         let path = StreamPath { app: request.app.clone(), name: request.stream.clone() };
         let admission = Admission {
             context: &self.context,
@@ -278,9 +325,8 @@ impl Connection {
             close: &self.close,
             ours: self.publications.values().map(|publication| publication.session().id).collect(),
         };
-        match admission.decide(&request, &path).await {
+        match admission.decide(&request, &path, session).await {
             Ok(place) => {
-                let session = place.session().id;
                 info!(%session, stream = %path, remote = %self.remote,
                     encoder = request.encoder.as_deref().unwrap_or(""), "stream started");
                 let publication = Publication::new(place, self.context.clone(), self.context.clock.now());
@@ -309,6 +355,14 @@ impl Connection {
 /// Whether it says only that nothing can be done now.
 fn passes(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted)
+}
+
+/// Resolves when it is found out whether the publish that waits may begin.
+async fn verdict(asked: &mut Option<Asked>) -> Verdict {
+    match asked {
+        Some(asked) => asked.pending.as_mut().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Resolves when a batch of some publication has been written.

@@ -6,6 +6,7 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
     ("livetape_rtmp_overloaded_total", "RTMP connections closed because they held too much memory"),
     ("livetape_accept_failures_total", "Connections that could not be accepted"),
     ("livetape_rtmp_publishes_total", "Publish requests, by the answer"),
+    ("livetape_pushes_denied_total", "Pushes that were not allowed, by the reason"),
     ("livetape_sessions_ended_total", "Sessions that ended, by the reason"),
     ("livetape_received_bytes_total", "Bytes of media received"),
     ("livetape_received_milliseconds_total", "Milliseconds of media received"),

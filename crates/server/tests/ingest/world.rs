@@ -8,7 +8,7 @@ use livetape_disk::Spool;
 use livetape_finalize::Destination;
 use livetape_record::SessionId;
 use livetape_server::config::Config;
-use livetape_server::ingest::{Context, run};
+use livetape_server::ingest::{Authorization, Context, run};
 use livetape_server::live::{Live, LiveRecording, StreamView};
 use livetape_testkit::deadline::eventually;
 use serde_json::Value;
@@ -47,7 +47,8 @@ impl World {
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (live, stop) = (Live::default(), CancellationToken::new());
-        let context = Context::new(&config, Arc::new(destination), live.clone(), stop.clone());
+        let authorization = Authorization::new(&config.push).unwrap();
+        let context = Context::new(&config, authorization, Arc::new(destination), live.clone(), stop.clone());
         let context = Arc::new(context);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();

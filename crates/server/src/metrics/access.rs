@@ -1,0 +1,11 @@
+//! Of those who were not let in.
+
+use ::metrics::counter;
+
+use super::ready;
+
+/// A push was not allowed. `reason` is a word of the code: `wrong`, `expired`, `address` ...
+pub fn push_denied(reason: &'static str) {
+    ready();
+    counter!("livetape_pushes_denied_total", "reason" => reason).increment(1);
+}
