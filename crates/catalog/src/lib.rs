@@ -31,6 +31,7 @@ mod rebuild;
 mod row;
 mod sound;
 mod state;
+mod token;
 mod view;
 mod writer;
 
@@ -44,4 +45,5 @@ pub use query::{Counts, EndpointCounts};
 pub use rebuild::{Rebuilt, rebuild};
 pub use row::{AudioFacts, Facts, RecordingRow, SessionRow, VideoFacts};
 pub use state::{DeletionReason, DeliveryState, RecordingState, StoreRole};
+pub use token::{TokenBook, TokenRow, TokenScope};
 pub use view::{Addresses, RecordingView, SessionView, ShownState, object_url};

@@ -16,6 +16,8 @@
 //!  6    attempts                    their delivery is there
 //! ```
 //!
+//! Tokens are not among them: in pages that are not in use any more there may be revoked ones.
+//!
 //! Then what is owed: a recording that is ready and has no event any more gets it again, with the same
 //! id; an event of the last three days without a delivery to an endpoint is delivered to it, perhaps
 //! once more. Counts and queues are made anew, indexes by SQLite, which then checks all of it.

@@ -4,14 +4,16 @@ use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use livetape_catalog::TokenScope;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{
     self, Config, ConfigError, Flag, ListenAddress, Loaded, LogSettings, PushAuthorization, Secret, Sources,
 };
-use crate::{demo, fsck, healthcheck, online, receive, serve, signals};
+use crate::{demo, fsck, healthcheck, online, receive, serve, signals, token};
 
 /// The exit code for a command line or a configuration that is wrong.
 const EXIT_USAGE: u8 = 2;
@@ -37,8 +39,54 @@ enum Command {
     /// Check a data directory and its store: exit code 0 when all is well, 1 when something is not as it should be,
     /// 2 when it cannot look.
     Fsck(FsckArgs),
+    /// Make, list and revoke tokens of the API, also while a recorder runs. Run it as the user that the recorder runs as.
+    Token(TokenArgs),
     /// Ask a running recorder whether it is healthy; for containers.
     Healthcheck(ServeArgs),
+}
+
+#[derive(Debug, Args)]
+struct TokenArgs {
+    #[command(subcommand)]
+    wish: TokenCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Make a token and print it. It is shown this once.
+    Create {
+        /// What it is called in lists and in the log.
+        #[arg(long)]
+        name: String,
+        /// What it opens: read (what changes nothing) or write (everything).
+        #[arg(long, value_parser = TokenScope::from_str)]
+        scope: TokenScope,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+    /// List the tokens: name, scope, when it was made.
+    List {
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+    /// Take a token away.
+    Revoke {
+        /// What it is called.
+        name: String,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+}
+
+/// Which data directory.
+#[derive(Debug, Args)]
+struct PlaceArgs {
+    /// The configuration file (TOML). Without one, the defaults and the environment hold.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory (node.data).
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -135,6 +183,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Demo(args)) => run_demo(args),
         Some(Command::Receive(args)) => run_receive(&args),
         Some(Command::Fsck(args)) => return run_fsck(args),
+        Some(Command::Token(args)) => run_token(args.wish),
         Some(Command::Healthcheck(args)) => args.load().and_then(|loaded| run_healthcheck(&loaded.config)),
     };
     result.unwrap_or_else(|error| {
@@ -238,6 +287,14 @@ fn check(args: &CheckArgs) -> Result<ExitCode, anyhow::Error> {
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
+    let http = &loaded.config.http;
+    if !http.listen.is_loopback() && http.tokens.is_empty() {
+        eprintln!(
+            "note: http.listen: {} can be reached from other machines, so the service starts only when `livetape token \
+             create` has made a token",
+            http.listen
+        );
+    }
     if args.print {
         print!("{}", loaded.config.to_masked_toml());
     } else {
@@ -270,6 +327,18 @@ fn run_fsck(args: FsckArgs) -> ExitCode {
             ExitCode::from(EXIT_USAGE)
         }
     }
+}
+
+fn run_token(command: TokenCommand) -> Result<ExitCode, anyhow::Error> {
+    let (wish, place) = match command {
+        TokenCommand::Create { name, scope, place } => (token::Wish::Create { name, scope }, place),
+        TokenCommand::List { place } => (token::Wish::List, place),
+        TokenCommand::Revoke { name, place } => (token::Wish::Revoke { name }, place),
+    };
+    let loaded = ServeArgs { config: place.config, data: place.data, rtmp: None, http: None }.load()?;
+    let data = &loaded.config.node.data;
+    token::run(data, &wish, &mut std::io::stdout(), &mut std::io::stderr())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run_receive(args: &ReceiveArgs) -> Result<ExitCode, anyhow::Error> {

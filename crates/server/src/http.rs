@@ -5,15 +5,19 @@
 //! beginning of a deletion.
 
 mod auth;
+mod client;
+mod cors;
 mod events;
 mod front;
 mod health;
+pub mod keyring;
 mod media;
 mod metrics;
 mod openapi;
 mod problem;
 pub mod query;
 pub mod range;
+mod rate;
 mod recordings;
 mod schema;
 mod server;
@@ -37,10 +41,13 @@ use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::config::AddressRange;
 use crate::live::Live;
 use crate::stores::Stores;
-use auth::Tokens;
+use auth::Guard;
+use keyring::Keyring;
 
+pub use client::Peer;
 pub use openapi::openapi_json;
 pub use problem::{ParameterProblem, Problem};
 pub use server::serve;
@@ -83,17 +90,25 @@ pub struct UrlLifetime {
 /// Who may ask, and how long it may take.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// The tokens that open everything but the health checks; none: everybody may.
-    pub tokens: Vec<crate::config::Secret>,
+    /// The tokens that open everything but the health checks.
+    pub keyring: Keyring,
     /// Whether the recordings' files need no token.
     pub public_media: bool,
     /// How long the making of an answer may take.
     pub request_timeout: Duration,
+    /// Origins whose pages may ask.
+    pub cors_origins: Vec<String>,
+    /// Proxies that are believed in `X-Forwarded-For`.
+    pub trusted_proxies: Vec<AddressRange>,
+    /// Requests a second, of each address and with each token; 0 is no limit.
+    pub max_request_rate: u32,
+    /// Wrong tokens a minute, of each address; 0 is no limit.
+    pub max_failure_rate: u32,
 }
 
 /// The router of the whole HTTP side.
 pub fn router(api: Api, access: &Access) -> Router {
-    let tokens = Tokens::new(&access.tokens);
+    let guard = Guard::new(access);
     let guarded = Router::new()
         .route("/", get(front::front))
         .route("/openapi.json", get(openapi::openapi))
@@ -105,8 +120,14 @@ pub fn router(api: Api, access: &Access) -> Router {
     let open = Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
     let media = Router::new().route("/media/{*key}", get(media::media));
     let (guarded, open) = if access.public_media { (guarded, open.merge(media)) } else { (guarded.merge(media), open) };
-    let routes = guarded.route_layer(middleware::from_fn_with_state(tokens, auth::require)).merge(open);
-    wrap(routes.with_state(api), access.request_timeout)
+    let guarded = guarded
+        .route_layer(middleware::from_fn_with_state(guard.clone(), auth::require))
+        .route_layer(middleware::from_fn_with_state(guard, auth::limit));
+    let routes = wrap(guarded.merge(open).with_state(api), access.request_timeout);
+    match cors::layer(&access.cors_origins) {
+        Some(cors) => routes.layer(cors),
+        None => routes,
+    }
 }
 
 /// What every request passes through on its way in and out.

@@ -17,7 +17,7 @@ use ::metrics::{Counter, Histogram, counter, describe_counter, describe_gauge, d
 use livetape_media::{Format, TrackKind, WarningKind};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-pub use access::push_denied;
+pub use access::{http_denied, push_denied};
 use names::{COUNTERS, GAUGES, HISTOGRAMS};
 pub use stored::{recordings_deleted, stored};
 

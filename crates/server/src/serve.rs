@@ -33,6 +33,7 @@ use tracing::{info, warn};
 use crate::config::{Config, LogFormat};
 use crate::demo::{self, Demo};
 use crate::descriptors;
+use crate::http::keyring::Keyring;
 use crate::http::{self, Access, Api, EventTail, UrlLifetime};
 use crate::ingest::{self, Authorization, Context};
 use crate::live::Live;
@@ -43,6 +44,7 @@ use open::{Opened, blocking, open};
 use tasks::Tasks;
 
 pub use bind::{BindError, Bound};
+pub(crate) use open::refuse_lost_index;
 
 /// How long tasks may take to end once nothing is left for them to do.
 const END_GRACE: Duration = Duration::from_secs(2);
@@ -178,11 +180,17 @@ impl Service {
             draining: draining.clone(),
             min_free_bytes: config.record.min_free.bytes(),
         };
+        let keyring = keyring(&config, &opened).await?;
         let access = Access {
-            tokens: config.http.tokens.clone(),
+            keyring: keyring.clone(),
             public_media: config.http.public_media,
             request_timeout: config.http.request_timeout.duration(),
+            cors_origins: config.http.cors_origins.clone(),
+            trusted_proxies: config.http.trusted_proxies.clone(),
+            max_request_rate: config.http.max_request_rate,
+            max_failure_rate: config.http.max_failure_rate,
         };
+        tasks.spawn("tokens", keyring.follow(opened.catalog.clone()));
         let max_connections = usize::try_from(config.http.max_connections).unwrap_or(usize::MAX);
         let head_timeout = config.http.request_timeout.duration();
 
@@ -289,6 +297,21 @@ fn context(
         told: Box::new(move |report| told(&finalizer, &streams, report)),
     };
     Context::new(config, authorization, Arc::new(destination), live.clone(), draining)
+}
+
+/// The tokens of the API. Beyond loopback there must be one.
+async fn keyring(config: &Config, opened: &Opened) -> Result<Keyring, anyhow::Error> {
+    let listen = config.http.listen;
+    let keyring = Keyring::new(&config.http.tokens, listen.is_loopback());
+    let catalog = opened.catalog.clone();
+    keyring.replace(blocking(move || Ok(catalog.tokens()?)).await?);
+    if keyring.is_empty() && !listen.is_loopback() {
+        anyhow::bail!(
+            "http.listen: {listen} can be reached from other machines and there is no token; make one with `livetape \
+             token create`, set http.token or http.token_file, or listen on 127.0.0.1"
+        );
+    }
+    Ok(keyring)
 }
 
 /// Passes on what a writer says.

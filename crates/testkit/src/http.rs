@@ -73,7 +73,16 @@ impl Client {
 
     /// `DELETE`; panics when no answer comes.
     pub fn delete(&self, path: &str) -> Answer {
-        let response = self.agent.delete(format!("{}{path}", self.base)).call();
+        self.delete_with(path, &[])
+    }
+
+    /// `DELETE` with fields; panics when no answer comes.
+    pub fn delete_with(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut request = self.agent.delete(format!("{}{path}", self.base));
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let response = request.call();
         let answer = response.map_err(|error| error.to_string()).and_then(Answer::of);
         answer.unwrap_or_else(|error| panic!("DELETE {path}: {error}"))
     }

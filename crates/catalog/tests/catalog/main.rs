@@ -15,3 +15,4 @@ mod opening;
 mod paging;
 mod rebuilding;
 mod shapes;
+mod tokens;

@@ -10,8 +10,8 @@ use livetape_finalize::webhook::ReceiverUrl;
 use livetape_media::Format;
 
 use super::{
-    ByteSize, Config, EncryptionSetting, FallbackKind, Finding, Period, S3Settings, Secret, StoreKind, Webhook,
-    webhook::EVENT_TYPES,
+    ByteSize, Config, EncryptionSetting, FallbackKind, Finding, HttpUrl, Period, S3Settings, Secret, StoreKind,
+    Webhook, webhook::EVENT_TYPES,
 };
 
 const SECOND: Period = Period::from_secs(1);
@@ -116,15 +116,6 @@ const LARGEST_MESSAGE: ByteSize = ByteSize::from_mib(16);
 
 fn http(config: &Config, findings: &mut Findings<'_>) {
     let http = &config.http;
-    if !http.listen.is_loopback() && http.tokens.is_empty() {
-        findings.problem(
-            "http.listen",
-            format!(
-                "{} can be reached from other machines and no token is set; set http.token or http.token_file, or listen on 127.0.0.1",
-                http.listen
-            ),
-        );
-    }
     let from = if http.token.is_empty() { "http.token_file" } else { "http.token" };
     if http.tokens.iter().any(|token| !token.reveal().bytes().all(|byte| byte.is_ascii_graphic())) {
         findings.problem(from, "a token must be of visible ASCII characters without spaces");
@@ -138,6 +129,17 @@ fn http(config: &Config, findings: &mut Findings<'_>) {
     if http.public_base_url.query().is_some() {
         findings.problem("http.public_base_url", "the URL must not have a query");
     }
+    for origin in &http.cors_origins {
+        let url = origin.parse::<HttpUrl>().is_ok_and(|url| !url.is_empty());
+        let path = origin.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?']));
+        if origin != "*" && (!url || path) {
+            let message =
+                format!("{origin:?} is no origin; write \"https://console.example.com\", without a path, or \"*\"");
+            findings.problem("http.cors_origins", message);
+        }
+    }
+    findings.count("http.max_request_rate", http.max_request_rate, 0..=1_000_000);
+    findings.count("http.max_failure_rate", http.max_failure_rate, 0..=1_000_000);
     findings.count("http.max_connections", http.max_connections, 1..=100_000);
     findings.period("http.request_timeout", http.request_timeout, SECOND..=HOUR);
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HttpUrl, ListenAddress, Period, Secret};
+use super::{AddressRange, HttpUrl, ListenAddress, Period, Secret};
 
 /// The settings of the HTTP side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,14 @@ pub struct HttpSettings {
     /// How long a request's head may take to arrive, and its answer to be made. Sending a file may
     /// take longer.
     pub request_timeout: Period,
+    /// Origins whose pages may ask, such as `https://console.example.com`; `*` is every one.
+    pub cors_origins: Vec<String>,
+    /// Proxies that are believed in `X-Forwarded-For`.
+    pub trusted_proxies: Vec<AddressRange>,
+    /// Requests a second, of each address and with each token; 0 is no limit.
+    pub max_request_rate: u32,
+    /// Wrong tokens a minute, of each address; 0 is no limit.
+    pub max_failure_rate: u32,
     /// Every token that is good, from `token` and `token_file`.
     #[serde(skip)]
     pub tokens: Vec<Secret>,
@@ -41,6 +49,10 @@ impl Default for HttpSettings {
             public_media: false,
             max_connections: 1_000,
             request_timeout: Period::from_secs(30),
+            cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            max_request_rate: 200,
+            max_failure_rate: 20,
             tokens: Vec::new(),
         }
     }

@@ -1,78 +1,177 @@
-//! Bearer tokens (RFC 6750).
+//! Who may do what: bearer tokens (RFC 6750), limits on how often, and a line in the log for whoever changes something.
+//!
+//! ```text
+//! limit     requests of an address                     429
+//! require   wrong tokens of an address, before theirs  429
+//!           the token                                  401
+//!           requests with the token                    429
+//!           its scope                                  403
+//! ```
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use subtle::{Choice, ConstantTimeEq};
+use livetape_catalog::TokenScope;
 
-use super::Problem;
-use crate::config::Secret;
+use super::client::{client, counted};
+use super::keyring::{Holder, Keyring};
+use super::rate::Rate;
+use super::{Access, Problem, known_method};
+use crate::config::AddressRange;
+use crate::metrics;
 
-/// The tokens that open the API. Without any, everybody may.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tokens(Arc<[Secret]>);
+/// So many seconds' requests may come at once.
+const BURST_SECONDS: u32 = 5;
+/// Bytes of a path that are logged.
+const PATH_MAX_BYTES: usize = 300;
 
-impl Tokens {
-    /// Any of `tokens` opens the API.
-    pub(super) fn new(tokens: &[Secret]) -> Self {
-        Self(tokens.into())
+/// What stands before the API. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Guard(Arc<Inner>);
+
+struct Inner {
+    keyring: Keyring,
+    proxies: Vec<AddressRange>,
+    requests: Rate<IpAddr>,
+    failures: Rate<IpAddr>,
+    /// By the token's name.
+    uses: Rate<Arc<str>>,
+}
+
+/// Whose request it is.
+#[derive(Clone, Copy)]
+struct Client(IpAddr);
+
+impl Guard {
+    pub(super) fn new(access: &Access) -> Self {
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        let (requests, failures) = (access.max_request_rate, access.max_failure_rate);
+        Self(Arc::new(Inner {
+            keyring: access.keyring.clone(),
+            proxies: access.trusted_proxies.clone(),
+            requests: Rate::new(requests, second, requests.saturating_mul(BURST_SECONDS)),
+            failures: Rate::new(failures, minute, failures),
+            uses: Rate::new(requests, second, requests.saturating_mul(BURST_SECONDS)),
+        }))
     }
 
-    /// Whether a request with these headers may pass. Takes the same time for every wrong token
-    /// of one length.
-    fn admit(&self, headers: &HeaderMap) -> bool {
-        if self.0.is_empty() {
-            return true;
+    /// Who may pass with these headers, from `address`: the token's holder, or nobody in particular where everybody may.
+    fn admit(
+        &self,
+        headers: &HeaderMap,
+        method: &Method,
+        address: IpAddr,
+    ) -> Result<Option<Holder>, (Refusal, String)> {
+        let Inner { keyring, failures, uses, .. } = &*self.0;
+        if keyring.is_open() {
+            return Ok(None);
         }
-        let Some(given) = bearer(headers) else { return false };
-        let mut good = Choice::from(0);
-        for token in self.0.iter() {
-            good |= given.as_bytes().ct_eq(token.reveal().as_bytes());
+        let (from, now) = (counted(address), Instant::now());
+        let nobody = || "unknown".to_owned();
+        if let Some(wait) = failures.wait(&from, now) {
+            return Err((Refusal::Failures(wait), nobody()));
         }
-        good.into()
+        // Whoever brings none has not guessed one.
+        let Some(token) = bearer(headers) else { return Err((Refusal::Unauthorized, "none".to_owned())) };
+        let Some(holder) = keyring.find(token) else {
+            failures.count(from, now);
+            return Err((Refusal::Unauthorized, nobody()));
+        };
+        let refused = |refusal| Err((refusal, holder.name.to_string()));
+        if let Err(wait) = uses.take(holder.name.clone(), now) {
+            return refused(Refusal::Requests(wait));
+        }
+        if holder.scope == TokenScope::Read && !method.is_safe() {
+            return refused(Refusal::Forbidden);
+        }
+        Ok(Some(holder))
+    }
+}
+
+/// Why a request is not answered with what it asks for.
+enum Refusal {
+    Unauthorized,
+    Forbidden,
+    Requests(Duration),
+    Failures(Duration),
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, code, detail, wait) = match self {
+            Self::Unauthorized => {
+                let detail = "this needs the header 'Authorization: Bearer TOKEN' with one of the configured tokens, or \
+                              one that `livetape token create` made";
+                (StatusCode::UNAUTHORIZED, "unauthorized", detail, None)
+            }
+            Self::Forbidden => {
+                (StatusCode::FORBIDDEN, "forbidden", "this token may read and not change anything", None)
+            }
+            Self::Requests(wait) => {
+                let detail = "too many requests; try again after the time in Retry-After (http.max_request_rate)";
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail, Some(wait))
+            }
+            Self::Failures(wait) => {
+                let detail = "too many wrong tokens came from this address; try again after the time in Retry-After \
+                              (http.max_failure_rate)";
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_failures", detail, Some(wait))
+            }
+        };
+        metrics::http_denied(code);
+        let mut response = Problem::new(status, code, detail).into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"livetape\""));
+        }
+        if let Some(wait) = wait {
+            let seconds = wait.as_millis().div_ceil(1_000);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)));
+        }
+        response
     }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
 }
 
-/// Lets requests pass that carry a good token.
-pub(super) async fn require(State(tokens): State<Tokens>, request: Request, next: Next) -> Response {
-    if tokens.admit(request.headers()) {
-        return next.run(request).await;
+/// Lets so many requests of an address pass.
+pub(super) async fn limit(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    let address = client(&request, &guard.0.proxies);
+    if let Err(wait) = guard.0.requests.take(counted(address), Instant::now()) {
+        return Refusal::Requests(wait).into_response();
     }
-    let detail = "this needs the header 'Authorization: Bearer TOKEN' with one of the configured tokens";
-    let mut response = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).into_response();
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"livetape\""));
+    request.extensions_mut().insert(Client(address));
+    next.run(request).await
+}
+
+/// Lets requests pass that carry a token good for them, and logs what changes something.
+pub(super) async fn require(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let address = match request.extensions().get::<Client>() {
+        Some(Client(address)) => *address,
+        None => client(&request, &guard.0.proxies),
+    };
+    let method = request.method().clone();
+    let admitted = guard.admit(request.headers(), &method, address);
+    let changes = (!method.is_safe()).then(|| shown(request.uri().path()));
+    let (response, token) = match admitted {
+        Ok(holder) => (next.run(request).await, holder.map_or("none".to_owned(), |holder| holder.name.to_string())),
+        Err((refusal, token)) => (refusal.into_response(), token),
+    };
+    if let Some(path) = changes {
+        let (method, status) = (known_method(&method), response.status().as_u16());
+        tracing::info!(target: "audit", token, %address, method, path, status, "API write");
+    }
     response
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn admit(tokens: &[&str], authorization: Option<&str>) -> bool {
-        let tokens: Vec<Secret> = tokens.iter().map(|token| Secret::new(token)).collect();
-        let mut headers = HeaderMap::new();
-        if let Some(value) = authorization {
-            headers.insert(header::AUTHORIZATION, value.parse().unwrap());
-        }
-        Tokens::new(&tokens).admit(&headers)
-    }
-
-    #[test]
-    fn any_configured_token_opens_and_nothing_else_does() {
-        assert!(admit(&[], None));
-        assert!(admit(&["one", "two"], Some("Bearer one")));
-        assert!(admit(&["one", "two"], Some("bearer two")));
-        for bad in [None, Some("Bearer"), Some("Bearer "), Some("Bearer on"), Some("Bearer onetwo"), Some("Basic one")]
-        {
-            assert!(!admit(&["one", "two"], bad), "{bad:?}");
-        }
-    }
+/// The beginning of a path. It is of visible ASCII characters.
+fn shown(path: &str) -> String {
+    path.chars().take(PATH_MAX_BYTES).collect()
 }

@@ -2,7 +2,9 @@
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{events, health, media, metrics, problem, recordings, schema, streams};
@@ -11,7 +13,7 @@ use super::{events, health, media, metrics, problem, recordings, schema, streams
 #[openapi(
     info(
         title = "Livetape",
-        description = "Records live streams: push RTMP, get MP4, HLS and FLV.\n\nErrors are `application/problem+json` (RFC 9457). Times are RFC 3339 in UTC. When tokens are configured, requests carry `Authorization: Bearer TOKEN`, except to `/healthz` and `/readyz`.",
+        description = "Records live streams: push RTMP, get MP4, HLS and FLV.\n\nErrors are `application/problem+json` (RFC 9457). Times are RFC 3339 in UTC. When there are tokens, requests carry `Authorization: Bearer TOKEN`, except to `/healthz` and `/readyz`.",
     ),
     paths(
         streams::list,
@@ -43,6 +45,33 @@ impl Modify for Bearer {
         if let Some(components) = openapi.components.as_mut() {
             components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
         }
+        for (path, item) in &mut openapi.paths.paths {
+            if path == "/healthz" || path == "/readyz" {
+                continue;
+            }
+            let reads = [&mut item.get, &mut item.head];
+            for operation in reads.into_iter().flatten() {
+                refusals(operation, &READ_REFUSALS);
+            }
+            for operation in [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten() {
+                refusals(operation, &READ_REFUSALS);
+                refusals(operation, &[("403", "The token may read and not change anything")]);
+            }
+        }
+    }
+}
+
+const READ_REFUSALS: [(&str, &str); 2] = [
+    ("401", "There are tokens, and the request carries none that is good"),
+    ("429", "Too many requests, or too many wrong tokens; `Retry-After` says how long to wait"),
+];
+
+/// Adds how the API's guard may answer.
+fn refusals(operation: &mut Operation, refusals: &[(&str, &str)]) {
+    for (status, description) in refusals {
+        let content = Content::new(Some(Ref::from_schema_name("Problem")));
+        let response = ResponseBuilder::new().description(*description).content(problem::PROBLEM_JSON, content);
+        operation.responses.responses.insert((*status).to_owned(), response.build().into());
     }
 }
 

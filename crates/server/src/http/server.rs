@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Peer;
 use crate::{descriptors, metrics};
 
 /// How long accepting rests after it failed, as when there are no file descriptors left.
@@ -47,10 +48,10 @@ pub async fn serve(
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => {
+        let (stream, remote) = match accepted {
+            Ok(accepted) => {
                 failing = false;
-                stream
+                accepted
             }
             Err(error) => {
                 metrics::accept_failed();
@@ -73,7 +74,7 @@ pub async fn serve(
             metrics::http_connection_refused();
             continue;
         };
-        let (router, shutdown) = (router.clone(), shutdown.clone());
+        let (router, shutdown) = (router.clone().layer(Extension(Peer(remote))), shutdown.clone());
         let (end, spare) = (end.clone(), spare.clone());
         connections.spawn(async move {
             metrics::http_connection_opened();

@@ -33,6 +33,7 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
     ("livetape_upload_retries_total", "Attempts to put a recording into the store that had to be repeated, by trouble"),
     ("livetape_mp4_index_at_end_total", "MP4 recordings whose index did not fit at the head"),
     ("livetape_http_requests_total", "HTTP requests answered, by route, method and class of status"),
+    ("livetape_http_denied_total", "HTTP requests that were not allowed, by the reason"),
     ("livetape_http_refused_connections_total", "HTTP connections closed at once because there were too many"),
     ("livetape_task_panics_total", "Tasks that ended by a fault of the program, by task"),
 ];

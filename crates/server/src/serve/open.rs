@@ -40,7 +40,7 @@ pub(super) async fn open(config: &Config, public_base: String) -> Result<Opened,
 }
 
 /// A new index would know nothing of the recordings in the spool, and recovery would move them aside.
-fn refuse_lost_index(index: &Path, spool: &Spool) -> Result<(), anyhow::Error> {
+pub(crate) fn refuse_lost_index(index: &Path, spool: &Spool) -> Result<(), anyhow::Error> {
     let recordings = if index.try_exists()? { 0 } else { spool.list()?.recordings.len() };
     if recordings > 0 {
         anyhow::bail!(

@@ -15,6 +15,7 @@ use livetape_media::{Format, MediaTime, WallTime};
 use livetape_mux::{FileName, Progress};
 use livetape_record::{RecordingId, SessionId, StreamPath};
 use livetape_server::config::Secret;
+use livetape_server::http::keyring::Keyring;
 use livetape_server::http::{Access, Api, EventTail, UrlLifetime, router};
 use livetape_server::live::{Live, LiveSession, Place};
 use livetape_server::stores::Stores;
@@ -36,6 +37,7 @@ pub(crate) struct World {
     directory: TempDir,
     pub(crate) api: Api,
     router: Router,
+    pub(crate) keyring: Keyring,
     /// The task that deletes, which does nothing yet.
     deleting: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
@@ -94,13 +96,19 @@ impl World {
             draining: CancellationToken::new(),
             min_free_bytes,
         };
+        let tokens: Vec<Secret> = tokens.iter().map(|token| Secret::new(token)).collect();
+        let keyring = Keyring::new(&tokens, true);
         let access = Access {
-            tokens: tokens.iter().map(|token| Secret::new(token)).collect(),
+            keyring: keyring.clone(),
             public_media,
             request_timeout: Duration::from_secs(30),
+            cors_origins: tokens.iter().map(|_| "https://console.example.com".to_owned()).collect(),
+            trusted_proxies: Vec::new(),
+            max_request_rate: 0,
+            max_failure_rate: 0,
         };
         let router = router(api.clone(), &access);
-        Self { directory, api, router, deleting: Mutex::new(Some(Box::pin(deleting))) }
+        Self { directory, api, router, keyring, deleting: Mutex::new(Some(Box::pin(deleting))) }
     }
 
     /// Lets what is being deleted be deleted, for as long as it takes to be gone.
