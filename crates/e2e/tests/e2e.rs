@@ -26,6 +26,7 @@ mod limits;
 mod packaging;
 mod protocol;
 mod rotation;
+mod rtmps;
 mod shutdown;
 mod slow;
 mod soak;

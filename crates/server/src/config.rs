@@ -19,6 +19,7 @@ mod push;
 mod range;
 mod record;
 mod rtmp;
+mod rtmps;
 mod s3;
 mod secret;
 mod size;
@@ -42,6 +43,7 @@ pub use push::{PushAuthorization, PushHash, PushSettings};
 pub use range::{AddressRange, AddressRangeError};
 pub use record::{FormatName, NameSetting, RecordSettings, SegmentKind};
 pub use rtmp::{OnConflict, RtmpSettings};
+pub use rtmps::RtmpsSettings;
 pub use s3::{ChecksumSetting, EncryptionSetting, PathStyleSetting, S3Settings};
 pub use secret::Secret;
 pub use size::{ByteSize, ByteSizeError};
@@ -56,6 +58,8 @@ pub struct Config {
     pub node: NodeSettings,
     /// The RTMP side.
     pub rtmp: RtmpSettings,
+    /// RTMP over TLS.
+    pub rtmps: RtmpsSettings,
     /// Who may push.
     pub push: PushSettings,
     /// The HTTP side.

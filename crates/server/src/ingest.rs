@@ -19,6 +19,7 @@ mod lane;
 mod pool;
 mod publication;
 pub mod query;
+mod secure;
 mod socket;
 mod space;
 mod warnings;
@@ -42,6 +43,7 @@ use tracing::{error, warn};
 pub use crate::config::OnConflict;
 pub use authorization::Authorization;
 pub use budget::Budget;
+pub use secure::certificate::{Certificate, CertificateError};
 
 use crate::config::{ByteSize, Config};
 use crate::descriptors;
@@ -100,6 +102,8 @@ pub struct Context {
     pub clock: Clock,
     /// Cancelled when no new publish is accepted any more.
     pub draining: CancellationToken,
+    /// How many connections there are.
+    counts: Arc<Counts>,
     /// Threads that write.
     pool: Pool,
     /// Tasks that outlive their connection: publications being finished.
@@ -137,6 +141,7 @@ impl Context {
             live,
             clock: Clock::default(),
             draining,
+            counts: Arc::default(),
             pool: Pool::new(writing_threads(config)),
             tasks: TaskTracker::new(),
         }
@@ -196,7 +201,25 @@ impl Clock {
 
 /// Accepts connections until `shutdown`; returns when every connection has ended.
 pub async fn run(listener: TcpListener, context: Arc<Context>, shutdown: CancellationToken) {
-    let counts = Arc::new(Counts::default());
+    accept(listener, None, context, shutdown).await;
+}
+
+/// The same over TLS.
+pub async fn run_secure(
+    listener: TcpListener,
+    certificate: Certificate,
+    context: Arc<Context>,
+    shutdown: CancellationToken,
+) {
+    accept(listener, Some(certificate), context, shutdown).await;
+}
+
+async fn accept(
+    listener: TcpListener,
+    certificate: Option<Certificate>,
+    context: Arc<Context>,
+    shutdown: CancellationToken,
+) {
     let connections = TaskTracker::new();
     let (mut failures, mut crowded, mut shut_out) = (Episode::default(), Episode::default(), Episode::default());
     loop {
@@ -236,12 +259,20 @@ pub async fn run(listener: TcpListener, context: Arc<Context>, shutdown: Cancell
             }
             continue;
         }
-        let Some(ticket) = counts.admit(remote, &context) else {
+        let Some(ticket) = context.counts.admit(remote, &context) else {
             continue;
         };
         let connection = Connection::new(context.clone(), remote);
         let shutdown = shutdown.child_token();
-        let task = context.pool.spawn(connection.run(stream, shutdown));
+        let (certificate, handshake_timeout) = (certificate.clone(), context.limits.handshake_timeout);
+        let task = context.pool.spawn(async move {
+            match certificate {
+                None => connection.run(stream, shutdown).await,
+                Some(certificate) => {
+                    secure::serve(stream, remote, certificate, handshake_timeout, connection, shutdown).await;
+                }
+            }
+        });
         connections.spawn(async move {
             if task.await.is_err() {
                 metrics::task_panicked("connection");

@@ -35,7 +35,7 @@ use crate::demo::{self, Demo};
 use crate::descriptors;
 use crate::http::keyring::Keyring;
 use crate::http::{self, Access, Api, EventTail, UrlLifetime};
-use crate::ingest::{self, Authorization, Context};
+use crate::ingest::{self, Authorization, Certificate, Context};
 use crate::live::Live;
 use crate::metrics;
 use crate::signals::{self, Signals};
@@ -78,15 +78,39 @@ pub async fn run(config: Config, demo: Option<Demo>) -> Result<(), anyhow::Error
         http: http.address(),
         public_base: public_base(config.http.public_base_url.reveal(), http.address()),
     };
+    let secure = Secure::new(&config)?;
     let opened = open(&config, addresses.public_base.clone()).await?;
     let service = tokio::select! {
-        started = Service::start(config, opened, rtmp, http, addresses) => started?,
+        started = Service::start(config, opened, Listeners { rtmp, secure, http }, addresses) => started?,
         signal = signals.next() => {
             info!(signal, "stopped before it was started; the next start goes on from here");
             return Ok(());
         }
     };
     service.run_until_stopped(signals, demo).await
+}
+
+/// Where it will listen.
+struct Listeners {
+    rtmp: Bound,
+    secure: Option<Secure>,
+    http: Bound,
+}
+
+/// Where it will listen for TLS.
+struct Secure {
+    bound: Bound,
+    certificate: Certificate,
+}
+
+impl Secure {
+    /// `None`: nowhere.
+    fn new(config: &Config) -> Result<Option<Self>, anyhow::Error> {
+        let Some(listen) = config.rtmps.listen else { return Ok(None) };
+        let bound = Bound::new(listen).context("rtmps.listen")?;
+        let certificate = Certificate::new(&config.rtmps).context("rtmps.certificate")?;
+        Ok(Some(Self { bound, certificate }))
+    }
 }
 
 /// The running service.
@@ -112,10 +136,10 @@ impl Service {
     async fn start(
         config: Config,
         opened: Opened,
-        rtmp: Bound,
-        http: Bound,
+        listeners: Listeners,
         addresses: Addresses,
     ) -> Result<Self, anyhow::Error> {
+        let Listeners { rtmp, secure, http } = listeners;
         let wall = system_clock();
         let tail = blocking({
             let catalog = opened.catalog.clone();
@@ -196,10 +220,20 @@ impl Service {
 
         let (rtmp, http) = (rtmp.listen().context("rtmp.listen")?, http.listen().context("http.listen")?);
         info!(rtmp = %addresses.rtmp, http = %addresses.http, data = %config.node.data.display(), "listening");
-        tasks.spawn("rtmp", ingest::run(rtmp, Arc::new(context), stop_rtmp.clone()));
+        let context = Arc::new(context);
+        if let Some(Secure { bound, certificate }) = secure {
+            let rtmps = bound.address();
+            let listener = bound.listen().context("rtmps.listen")?;
+            info!(%rtmps, "listening for TLS");
+            let hangups = signals::hangups().context("taking over SIGHUP")?;
+            tasks.spawn("certificate", certificate.clone().follow(hangups));
+            tasks.spawn("rtmps", ingest::run_secure(listener, certificate, context.clone(), stop_rtmp.clone()));
+        }
+        tasks.spawn("rtmp", ingest::run(rtmp, context, stop_rtmp.clone()));
         let router = http::router(api, &access);
         tasks.spawn("http", http::serve(http, router, max_connections, head_timeout, stop_http.clone()));
-        if open_to_all && !addresses.rtmp.ip().to_canonical().is_loopback() {
+        let beyond = !addresses.rtmp.ip().to_canonical().is_loopback();
+        if open_to_all && (beyond || config.rtmps.listen.is_some_and(|listen| !listen.is_loopback())) {
             let rtmp = addresses.rtmp;
             warn!("everybody who can reach {rtmp} may push streams; set push.authorization, push.allow, or a firewall");
         }
@@ -247,7 +281,7 @@ impl Service {
         metrics::draining();
         self.draining.cancel();
         self.stop_rtmp.cancel();
-        if !self.tasks.ended("rtmp", deadline).await {
+        if !self.tasks.ended("rtmp", deadline).await || !self.tasks.ended("rtmps", deadline).await {
             warn!(
                 streams = self.live.count(),
                 "recordings could not be finished in time; the next start completes them"

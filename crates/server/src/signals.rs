@@ -29,6 +29,14 @@ impl Signals {
     }
 }
 
+/// SIGHUP, as often as it comes.
+///
+/// # Errors
+/// When the system refuses.
+pub fn hangups() -> Result<Signal, io::Error> {
+    signal(SignalKind::hangup())
+}
+
 /// Lets a write beyond the file size limit fail as a full disk does, instead of killing the process.
 ///
 /// # Errors

@@ -24,6 +24,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Finding>, warnings: &mut
     let mut findings = Findings { problems, warnings };
     node(config, &mut findings);
     rtmp(config, &mut findings);
+    rtmps(config, &mut findings);
     push::push(&config.push, &mut findings);
     http(config, &mut findings);
     record(config, &mut findings);
@@ -109,6 +110,17 @@ fn rtmp(config: &Config, findings: &mut Findings<'_>) {
         findings.problem("rtmp.max_total_memory", message);
     }
     findings.count("rtmp.max_chunk_streams", rtmp.max_chunk_streams, 4..=65_536);
+}
+
+fn rtmps(config: &Config, findings: &mut Findings<'_>) {
+    let rtmps = &config.rtmps;
+    for (file, setting) in [(&rtmps.certificate, "rtmps.certificate"), (&rtmps.key, "rtmps.key")] {
+        match (rtmps.listen, file.as_os_str().is_empty()) {
+            (Some(_), true) => findings.problem(setting, "TLS needs a certificate and its key; name the file"),
+            (None, false) => findings.warning(setting, "it is set and does nothing without rtmps.listen"),
+            _ => {}
+        }
+    }
 }
 
 /// A message's length is a number of 24 bits.

@@ -126,6 +126,7 @@ const KNOWN_HARMLESS: &[&str] = &[
     "max_connection_memory",
     "max_chunk_streams",
     "on_conflict",
+    "certificate",
     "authorization",
     "allow",
     "deny",

@@ -39,7 +39,7 @@ fn an_unknown_setting_is_shown_with_its_line_but_not_its_value() {
     );
     check_error(
         "[rmtp]\n",
-        "FILE:1:2: unknown field `rmtp`, expected one of `node`, `rtmp`, `push`, `http`, `record`, `store`, `s3`, \
+        "FILE:1:2: unknown field `rmtp`, expected one of `node`, `rtmp`, `rtmps`, `push`, `http`, `record`, `store`, `s3`, \
          `fallback`, `fallback_s3`, `webhooks`, `log`, `shutdown`\n   |\n 1 | [rmtp]\n   |  ^^^^",
     );
 }
@@ -413,4 +413,22 @@ fn push_keys_and_tokens_come_from_files_and_are_not_shown() {
     }
     let error = load_text(&format!("[push]\nkey = \"hunter2\"\nkey_file = {key:?}\n"), &[], &[]).unwrap_err();
     assert!(error.contains("set either key or key_file, not both") && !error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn tls_needs_a_certificate_and_its_key() {
+    for (lines, expected) in [
+        ("listen = \":443\"\nkey = \"key.pem\"", Err("TLS needs a certificate and its key")),
+        ("listen = \":443\"\ncertificate = \"certificate.pem\"", Err("TLS needs a certificate and its key")),
+        ("listen = \"443\"", Err("'443' is not an address to listen on")),
+        ("listen = \":443\"\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"", Ok(0)),
+        ("certificate = \"certificate.pem\"\nkey = \"key.pem\"", Ok(2)),
+        ("listen = \"\"", Ok(0)),
+    ] {
+        match (load_text(&format!("[rtmps]\n{lines}\n"), &[], &[]), expected) {
+            (Ok(loaded), Ok(warnings)) => assert_eq!(loaded.warnings.len(), warnings, "{lines}"),
+            (Err(error), Err(expected)) => assert!(error.contains(expected), "{error}"),
+            (other, _) => panic!("{lines}: {other:?}"),
+        }
+    }
 }
