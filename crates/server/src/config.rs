@@ -42,7 +42,9 @@ pub use s3::{ChecksumSetting, EncryptionSetting, PathStyleSetting, S3Settings};
 pub use secret::Secret;
 pub use size::{ByteSize, ByteSizeError};
 pub use store::{FallbackKind, FallbackSettings, StoreKind, StoreSettings};
-pub use webhook::{EVENT_TYPES, Webhook};
+pub use webhook::{EVENT_TYPES, Webhook, WebhookFormat};
+
+pub(crate) use check::webhook_problems;
 
 /// Every setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,9 +188,11 @@ fn read_secret_files(config: &mut Config, problems: &mut Vec<Finding>) {
             problems.push(("http.token_file".to_owned(), "the file holds no token".to_owned()));
         }
     }
+    fill_secret(&mut http.tencent_key, &http.tencent_key_file, "http", "tencent_key", problems);
     for (index, webhook) in config.webhooks.iter_mut().enumerate() {
         let section = format!("webhooks.{index}");
         fill_secret(&mut webhook.secret, &webhook.secret_file, &section, "secret", problems);
+        fill_secret(&mut webhook.old_secret, &webhook.old_secret_file, &section, "old_secret", problems);
     }
     for (section, s3) in [("s3", &mut config.s3), ("fallback_s3", &mut config.fallback_s3)] {
         let key = "secret_access_key";

@@ -19,3 +19,4 @@ pub mod receive;
 pub mod serve;
 pub mod signals;
 pub mod stores;
+pub mod webhooks;

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{events, health, media, metrics, problem, recordings, schema, streams};
+use super::{deliveries, events, health, media, metrics, problem, recordings, schema, streams, tape, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,6 +19,16 @@ use super::{events, health, media, metrics, problem, recordings, schema, streams
         recordings::one,
         recordings::delete,
         events::list,
+        deliveries::list,
+        deliveries::one,
+        deliveries::redeliver,
+        webhooks::list,
+        webhooks::one,
+        webhooks::put,
+        webhooks::delete,
+        webhooks::enable,
+        webhooks::redeliver,
+        tape::common_access,
         media::media,
         health::healthz,
         health::readyz,
