@@ -29,6 +29,7 @@ const FOR_TESTS: &[Package] = &[
     ("faketime", &["which", "faketime"]),
     ("iproute2", &["ip", "-Version"]),
     ("docker-compose", &["docker-compose", "version"]),
+    ("python3-jsonschema", &["python3", "-c", "import jsonschema"]),
 ];
 
 /// The real S3 service that the store is tested against.

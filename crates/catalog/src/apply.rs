@@ -2,8 +2,10 @@
 
 mod deletion;
 mod deliveries;
+mod endpoints;
 mod outbox;
 mod recordings;
+mod resend;
 mod sessions;
 
 use std::cell::Cell;
@@ -12,7 +14,7 @@ use rusqlite::Connection;
 
 use crate::{Addresses, Applied, CatalogError, Change};
 
-pub(crate) use deliveries::register;
+pub(crate) use endpoints::register;
 pub(crate) use outbox::recording_event_id;
 
 /// The longest text kept of an error or a warning, in bytes: an event stays well under the 20 kB
@@ -24,8 +26,10 @@ pub(crate) struct Work<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) node: &'a str,
     pub(crate) addresses: &'a Addresses,
-    /// Whether a delivery may have become due.
+    /// Whether an event was written, or a delivery may have become due.
     pub(crate) deliveries_due: Cell<bool>,
+    /// Whether a number that is missing among a stream's events is given again: in a catalog that lost some.
+    pub(crate) fills_gaps: bool,
 }
 
 impl Work<'_> {
@@ -49,12 +53,17 @@ impl Work<'_> {
             Change::DeletionStarted { id, reason } => self.deletion_started(id, *reason),
             Change::RecordingDeleted { id, at } => self.recording_deleted(id, *at),
             Change::SpoolEvicted { id } => self.spool_evicted(id),
-            Change::DeliverySucceeded { event, endpoint, at, attempt, status } => {
-                self.delivery_succeeded(event, endpoint, *at, *attempt, *status)
+            Change::DeliverySucceeded { event, endpoint, attempt } => self.delivery_succeeded(event, endpoint, attempt),
+            Change::DeliveryFailed { event, endpoint, attempt, error, retry_at } => {
+                self.delivery_failed(event, endpoint, attempt, error, *retry_at)
             }
-            Change::DeliveryFailed { event, endpoint, at, attempt, status, error, retry_at } => {
-                self.delivery_failed(event, endpoint, *at, *attempt, *status, error, *retry_at)
-            }
+            Change::DeliveryFiltered { event, endpoint } => self.delivery_filtered(event, endpoint),
+            Change::DeliveriesAgain { endpoint, events, at } => self.deliveries_again(endpoint, events, *at),
+            Change::DeliveriesExpired { endpoint, before } => self.deliveries_expired(endpoint, *before),
+            Change::EndpointRecovered { endpoint, at } => self.endpoint_recovered(endpoint, *at),
+            Change::EndpointEnabled { endpoint } => self.endpoint_enabled(endpoint),
+            Change::EndpointSet { endpoint, settings } => self.endpoint_set(endpoint, settings),
+            Change::EndpointRemoved { endpoint } => self.endpoint_removed(endpoint),
             Change::EndpointDisabled { endpoint, at, reason } => self.endpoint_disabled(endpoint, *at, reason),
         }
     }

@@ -135,7 +135,7 @@ impl Catalog {
         answer.recv().unwrap_or(Err(CatalogError::Closed))
     }
 
-    /// Has `wake` called after each commit by which a delivery may have become due. Called from
+    /// Has `wake` called after each commit by which an event was written, or a delivery may have become due. Called from
     /// the writer's thread: it must not wait, and must not hold a clone of this catalog.
     pub fn when_events(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.0.board.add_waker(Arc::new(wake));

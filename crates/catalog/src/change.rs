@@ -32,7 +32,7 @@ pub enum Change {
     /// A recording begins, in state `recording`. Its session must be in the catalog. Event
     /// `recording.started`.
     RecordingOpened(NewRecording),
-    /// A recording will never change again on disk. From `recording` to `finished`.
+    /// A recording will never change again on disk. From `recording` to `finished`. Event `recording.ended`.
     RecordingFinished {
         /// Which.
         id: RecordingId,
@@ -138,12 +138,8 @@ pub enum Change {
         event: String,
         /// The endpoint.
         endpoint: EndpointId,
-        /// When.
-        at: WallTime,
-        /// Which attempt this was, from 1.
-        attempt: u32,
-        /// The HTTP status.
-        status: u16,
+        /// The attempt.
+        attempt: Attempt,
     },
     /// An endpoint did not take an event.
     DeliveryFailed {
@@ -151,19 +147,47 @@ pub enum Change {
         event: String,
         /// The endpoint.
         endpoint: EndpointId,
-        /// When.
-        at: WallTime,
-        /// Which attempt this was, from 1.
-        attempt: u32,
-        /// The HTTP status, if there was an answer.
-        status: Option<u16>,
+        /// The attempt.
+        attempt: Attempt,
         /// What went wrong.
         error: String,
         /// When to try again; `None`: it is given up.
         retry_at: Option<WallTime>,
     },
+    /// An endpoint does not want events like this one: it was not sent.
+    DeliveryFiltered {
+        /// The event's id.
+        event: String,
+        /// The endpoint.
+        endpoint: EndpointId,
+    },
+    /// Somebody wants these events sent to an endpoint, whatever became of them before; also those from
+    /// before it was an endpoint. They hold up nothing. One that is on its way already is tried at once.
+    DeliveriesAgain {
+        /// The endpoint. One that is disabled is refused.
+        endpoint: EndpointId,
+        /// The events, by sequence. Those that are not there are passed over.
+        events: Vec<i64>,
+        /// When.
+        at: WallTime,
+    },
+    /// What has waited for an endpoint since before this moment is given up.
+    DeliveriesExpired {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// The moment.
+        before: WallTime,
+    },
+    /// An endpoint that took nothing for some time takes events again: all that waits for another attempt
+    /// is tried now.
+    EndpointRecovered {
+        /// Which.
+        endpoint: EndpointId,
+        /// When.
+        at: WallTime,
+    },
     /// An endpoint wants no more events. What is pending for it is dropped, and it gets no new ones
-    /// until the catalog is opened again with it among the configured endpoints.
+    /// until it is enabled, or the catalog opened again.
     EndpointDisabled {
         /// Which.
         endpoint: EndpointId,
@@ -172,6 +196,38 @@ pub enum Change {
         /// Why.
         reason: String,
     },
+    /// An endpoint that was disabled gets events again, from now on.
+    EndpointEnabled {
+        /// Which.
+        endpoint: EndpointId,
+    },
+    /// An endpoint that is not in the configuration is made, or gets other settings.
+    EndpointSet {
+        /// Which.
+        endpoint: EndpointId,
+        /// Its settings: JSON that only the caller knows, secrets and all.
+        settings: String,
+    },
+    /// An endpoint that is not in the configuration goes. What is pending for it is dropped.
+    EndpointRemoved {
+        /// Which.
+        endpoint: EndpointId,
+    },
+}
+
+/// One attempt to deliver an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Which, from 1.
+    pub number: u32,
+    /// When it was over.
+    pub at: WallTime,
+    /// How long it took. Kept to the millisecond.
+    pub took: Duration,
+    /// The HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// The beginning of the answer.
+    pub answer: String,
 }
 
 /// What a change came to.
@@ -198,6 +254,10 @@ pub struct NewSession {
     pub query: String,
     /// The publisher's address and port.
     pub remote_addr: String,
+    /// The URL the publisher said it connected to, without query and user; empty: unknown.
+    pub tc_url: String,
+    /// What the publisher called itself; empty: unknown.
+    pub encoder: String,
     /// When it began.
     pub started_at: WallTime,
 }

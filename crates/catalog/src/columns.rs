@@ -17,11 +17,12 @@ pub(crate) const RECORDING: &str = "id, node, app, stream, state, key, started_m
      upload, store, deleting";
 
 /// What [`session`] reads, in this order.
-pub(crate) const SESSION: &str = "id, node, app, stream, query, remote_addr, started_ms, ended_ms, end_reason";
+pub(crate) const SESSION: &str = "id, node, app, stream, query, remote_addr, started_ms, ended_ms, end_reason, tc_url, \
+     encoder";
 
 /// What [`event`] reads, in this order.
 pub(crate) const EVENT: &str =
-    "events.sequence, events.id, events.type, events.timestamp_ms, events.subject, events.body";
+    "events.sequence, events.id, events.type, events.timestamp_ms, events.subject, events.body, events.seq";
 
 pub(crate) fn recording(row: &Row<'_>) -> rusqlite::Result<RecordingRow> {
     let video = match row.get::<_, Option<String>>(12)? {
@@ -75,6 +76,8 @@ pub(crate) fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         stream: row.get(3)?,
         query: row.get(4)?,
         remote_addr: row.get(5)?,
+        tc_url: row.get(9)?,
+        encoder: row.get(10)?,
         started_at: time(row, 6)?,
         ended_at: optional_time(row, 7)?,
         end_reason: row.get(8)?,
@@ -89,6 +92,7 @@ pub(crate) fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         timestamp: time(row, 3)?,
         subject: row.get(4)?,
         body: row.get(5)?,
+        seq: row.get(6)?,
     })
 }
 
@@ -129,7 +133,7 @@ pub(crate) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
 }
 
-fn optional_unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
+pub(crate) fn optional_unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
     match row.get::<_, Option<i64>>(column)? {
         Some(_) => unsigned(row, column).map(Some),
         None => Ok(None),

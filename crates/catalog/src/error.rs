@@ -100,6 +100,12 @@ pub enum CatalogError {
     /// A change speaks of an endpoint that was not configured when the catalog was opened.
     #[error("endpoint '{0}' is not configured")]
     UnknownEndpoint(String),
+    /// A change speaks of an endpoint that wants no more events.
+    #[error("endpoint '{0}' is disabled")]
+    DisabledEndpoint(String),
+    /// An endpoint of the configuration is to be changed.
+    #[error("endpoint '{0}' is in the configuration, and changed there")]
+    ConfiguredEndpoint(String),
     /// The recording's state does not allow the change.
     #[error("{id} is {from}; {change} is not possible then")]
     Transition {
@@ -168,6 +174,8 @@ impl CatalogError {
                 | Self::UnknownRecording(_)
                 | Self::UnknownDelivery { .. }
                 | Self::UnknownEndpoint(_)
+                | Self::DisabledEndpoint(_)
+                | Self::ConfiguredEndpoint(_)
                 | Self::Transition { .. }
                 | Self::Conflict { .. }
                 | Self::OutOfRange { .. }

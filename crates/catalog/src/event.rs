@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::DeliveryState;
 
-/// An event. Serialized, it is its body: `{"id", "type", "timestamp", "data"}`.
+/// An event. Serialized, it is its body: `{"id", "type", "timestamp", "seq", "data", "push"}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRow {
     /// Its place among all events of this node; increases in the order of commits.
@@ -21,6 +21,8 @@ pub struct EventRow {
     pub subject: String,
     /// The JSON that is sent, byte for byte.
     pub body: String,
+    /// Which of its stream's events it is, from 1, without a gap; `None` of one from before they were counted.
+    pub seq: Option<i64>,
 }
 
 impl Serialize for EventRow {
@@ -37,18 +39,38 @@ pub struct DueDelivery {
     pub event: EventRow,
     /// Attempts made so far; the next is this plus one.
     pub attempts: u32,
+    /// Those of them that count for when the next one is due: the ones since it was owed, or asked for again.
+    pub tries: u32,
+    /// Since when it is owed: since it happened, or was asked for again.
+    pub owed_since: WallTime,
 }
 
 /// The delivery of one event to one endpoint, and its last attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeliveryView {
+    /// `EVENT.ENDPOINT`.
+    pub id: String,
     /// The event's id.
     pub event: String,
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The event's place among all events.
+    pub sequence: i64,
+    /// The stream it belongs to: `APP/STREAM`.
+    pub stream: String,
     /// The endpoint.
+    #[serde(rename = "webhook")]
     pub endpoint: String,
     /// How far it has come.
     #[serde(serialize_with = "crate::view::text")]
     pub state: DeliveryState,
+    /// When the event happened.
+    #[serde(serialize_with = "crate::view::text")]
+    pub timestamp: WallTime,
+    /// When somebody asked for it to be sent again.
+    #[serde(serialize_with = "crate::view::optional_text")]
+    pub again_at: Option<WallTime>,
     /// Attempts made so far.
     pub attempts: u32,
     /// When it is tried next, while it is pending.
@@ -63,11 +85,15 @@ pub struct DeliveryView {
 pub struct AttemptView {
     /// Which, from 1.
     pub attempt: u32,
-    /// When.
+    /// When it was over.
     #[serde(serialize_with = "crate::view::text")]
     pub at: WallTime,
+    /// How long it took, in milliseconds; unknown of those from before it was noted.
+    pub took_ms: Option<u64>,
     /// The HTTP status, if there was an answer.
     pub status: Option<u16>,
+    /// The beginning of the answer, if there was one.
+    pub answer: Option<String>,
     /// What went wrong; null when it was delivered.
     pub error: Option<String>,
 }

@@ -3,12 +3,18 @@
 mod counts;
 mod deletions;
 mod deliveries;
+mod endpoints;
 mod events;
 mod listing;
+mod outbox;
 mod recordings;
 mod sessions;
+mod tape;
 
 pub use counts::{Counts, EndpointCounts};
+pub use endpoints::StoredEndpoint;
+pub use outbox::{DeliveryFilter, Selected};
+pub use tape::TapeFilter;
 
 use rusqlite::{Connection, Params, Row};
 

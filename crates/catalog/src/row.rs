@@ -22,6 +22,10 @@ pub struct SessionRow {
     pub query: String,
     /// The publisher's address and port.
     pub remote_addr: String,
+    /// The URL the publisher said it connected to, without query and user; empty: unknown.
+    pub tc_url: String,
+    /// What the publisher called itself; empty: unknown.
+    pub encoder: String,
     /// When it began.
     pub started_at: WallTime,
     /// When it ended, if it has.

@@ -112,7 +112,8 @@ livetape_media::named!(DeletionReason, "a reason to delete", "the reasons");
 ///                | \---> given_up
 ///                v
 ///              aside --> delivered, given_up
-///   waiting, head, aside --> dropped
+///   waiting, head, aside --> dropped, given_up
+///   delivered, given_up, dropped --> aside      when it is asked for again
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DeliveryState {
@@ -124,6 +125,8 @@ pub enum DeliveryState {
     Aside,
     /// The endpoint took it.
     Delivered,
+    /// The endpoint does not want events like it: it was not sent. In rows: `delivered`, without an attempt.
+    Filtered,
     /// Tried for as long as configured.
     GivenUp,
     /// The endpoint was disabled or is not configured any more.
@@ -132,7 +135,8 @@ pub enum DeliveryState {
 
 impl DeliveryState {
     /// Every state.
-    pub const ALL: [Self; 6] = [Self::Waiting, Self::Head, Self::Aside, Self::Delivered, Self::GivenUp, Self::Dropped];
+    pub const ALL: [Self; 7] =
+        [Self::Waiting, Self::Head, Self::Aside, Self::Delivered, Self::Filtered, Self::GivenUp, Self::Dropped];
 
     /// Its name in the API, in rows and in metrics.
     pub const fn name(self) -> &'static str {
@@ -141,6 +145,7 @@ impl DeliveryState {
             Self::Head => "head",
             Self::Aside => "aside",
             Self::Delivered => "delivered",
+            Self::Filtered => "filtered",
             Self::GivenUp => "given_up",
             Self::Dropped => "dropped",
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use livetape_media::{Format, WallTime};
+use livetape_media::{Format, MediaTime, WallTime};
 use livetape_record::{RecordingId, SessionId};
 use serde::{Serialize, Serializer};
 
@@ -175,6 +175,38 @@ impl From<SessionRow> for SessionView {
             started_at: row.started_at,
             ended_at: row.ended_at,
             end_reason: row.end_reason,
+        }
+    }
+}
+
+/// The push behind an event, for receivers that want to know whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PushView {
+    /// The node that took it.
+    pub node: String,
+    /// The query of the push URL, without secrets.
+    pub query: String,
+    /// The publisher's address and port.
+    pub remote_addr: String,
+    /// The URL the publisher said it connected to, without query and user; empty: unknown.
+    pub tc_url: String,
+    /// What the publisher called itself; empty: unknown.
+    pub encoder: String,
+    /// The moment, in milliseconds, of the recording's start on the timeline of the push; null in events of
+    /// no recording.
+    pub start_ms: Option<i64>,
+}
+
+impl PushView {
+    /// Of the session `row`, as an event of a recording shows it that began at `start`.
+    pub(crate) fn new(row: SessionRow, start: Option<MediaTime>) -> Self {
+        Self {
+            node: row.node,
+            query: row.query,
+            remote_addr: row.remote_addr,
+            tc_url: row.tc_url,
+            encoder: row.encoder,
+            start_ms: start.map(MediaTime::as_millis),
         }
     }
 }

@@ -114,6 +114,7 @@ impl Writer {
             node: &self.node,
             addresses: &self.addresses,
             deliveries_due: Cell::new(false),
+            fills_gaps: false,
         };
         execute("BEGIN IMMEDIATE", "beginning a transaction")?;
         let mut outcomes = Vec::with_capacity(batch.len());

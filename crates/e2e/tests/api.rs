@@ -156,10 +156,10 @@ fn events_are_read_after_any_of_them() {
     let livetape = Livetape::start(&Settings::new());
     ffmpeg::push_all(Version::Debian, &clip::plain(), &livetape.url("events"));
     livetape.wait_ready("events", &FORMATS, 1);
-    let all = livetape_testkit::deadline::eventually("eight events", || {
+    let all = livetape_testkit::deadline::eventually("eleven events", || {
         let events = livetape.http.json("/v1/events?after=0");
         let items = events["items"].as_array().unwrap().clone();
-        if items.len() == 8 { Ok(items) } else { Err(format!("{events:#}")) }
+        if items.len() == 11 { Ok(items) } else { Err(format!("{events:#}")) }
     });
     assert_eq!(all[0]["type"], "stream.started");
     let sequence = all[4]["sequence"].as_i64().unwrap_or_else(|| panic!("{:#}", all[4]));

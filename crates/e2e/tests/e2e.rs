@@ -13,6 +13,7 @@ mod clients;
 mod clock;
 mod codecs;
 mod crash;
+mod dialects;
 mod documentation;
 mod durability;
 mod durable;

@@ -15,11 +15,12 @@ fn a_session_is_told_from_beginning_to_end() {
     let livetape = Livetape::start(&Settings::new().webhook(&receiver));
     ffmpeg::push_all(Version::Debian, &clip::plain(), &format!("{}?colour=red&token=secret", livetape.url("told")));
     let recordings = livetape.wait_ready("told", &FORMATS, 1);
-    let deliveries = receiver.wait("all eight", |deliveries| deliveries.len() >= 8);
+    let deliveries = receiver.wait("all eleven", |deliveries| deliveries.len() >= 11);
     let kinds: Vec<&str> = deliveries.iter().map(Delivery::kind).collect();
     assert_eq!(kinds[0], "stream.started", "{kinds:?}");
     let count = |kind: &str| kinds.iter().filter(|found| **found == kind).count();
     assert_eq!((count("recording.started"), count("recording.ready"), count("stream.ended")), (3, 3, 1), "{kinds:?}");
+    assert_eq!(count("recording.ended"), 3, "{kinds:?}");
 
     let started = &deliveries[0].body["data"];
     assert_eq!((&started["app"], &started["stream"]), (&"live".into(), &"told".into()));
@@ -61,7 +62,7 @@ fn a_refusal_is_tried_again_with_the_same_id_until_it_is_taken() {
     receiver.wait_for("recording.ready", 1);
     let deliveries = receiver.deliveries();
     let ids: Vec<&str> = deliveries.iter().map(Delivery::id).collect();
-    assert_eq!(deliveries.len(), 6, "two tries of the first two of four: {ids:?}");
+    assert_eq!(deliveries.len(), 7, "two tries of the first two of five: {ids:?}");
     // The events of a stream stay in order: one that is not taken holds up those after it.
     for (pair, kind) in [(&deliveries[..2], "stream.started"), (&deliveries[2..4], "recording.started")] {
         assert_eq!((pair[0].kind(), pair[0].id(), &pair[0].body), (kind, pair[1].id(), &pair[1].body));

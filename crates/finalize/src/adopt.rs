@@ -96,6 +96,8 @@ fn guess(catalog: &Catalog, id: RecordingId) -> Result<(NewSession, NewRecording
         stream: stream.clone(),
         query: String::new(),
         remote_addr: String::new(),
+        tc_url: String::new(),
+        encoder: String::new(),
         started_at,
     };
     let recording = NewRecording {

@@ -31,6 +31,10 @@ struct Text {
     stream: String,
     query: String,
     remote_addr: String,
+    #[serde(default)]
+    tc_url: String,
+    #[serde(default)]
+    encoder: String,
     session_started_at: String,
     key: String,
     started_at: String,
@@ -49,6 +53,8 @@ impl Label {
             stream: session.stream.clone(),
             query: session.query.clone(),
             remote_addr: session.remote_addr.clone(),
+            tc_url: session.tc_url.clone(),
+            encoder: session.encoder.clone(),
             started_at: session.started_at,
         };
         Self { session, recording: NewRecording { video: None, audio: None, ..recording.clone() } }
@@ -64,6 +70,8 @@ impl Label {
             stream: recording.stream.clone(),
             query: session.query.clone(),
             remote_addr: session.remote_addr.clone(),
+            tc_url: session.tc_url.clone(),
+            encoder: session.encoder.clone(),
             session_started_at: session.started_at.to_string(),
             key: recording.key.clone(),
             started_at: recording.started_at.to_string(),
@@ -95,6 +103,8 @@ impl Label {
                 stream: text.stream.clone(),
                 query: text.query,
                 remote_addr: text.remote_addr,
+                tc_url: text.tc_url,
+                encoder: text.encoder,
                 started_at: time(&text.session_started_at)?,
             },
             recording: NewRecording {
@@ -129,6 +139,8 @@ mod tests {
                 stream: stream.clone(),
                 query: "record=mp4".into(),
                 remote_addr: "192.0.2.1:40000".into(),
+                tc_url: "rtmp://push.example/live".into(),
+                encoder: "obs".into(),
                 started_at,
             },
             recording: NewRecording {

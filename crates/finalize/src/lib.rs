@@ -15,6 +15,7 @@ mod adopt;
 mod announce;
 mod complete;
 mod counters;
+pub mod dialect;
 mod environment;
 mod error;
 mod evict;

@@ -15,8 +15,12 @@ const DELIVERY_WAITS: [u64; 9] =
 const DELIVERY_WAIT_MAX: u64 = 12 * HOUR;
 /// No attempt to deliver an event is put off longer than this.
 pub const DELIVERY_WAIT_LONGEST: Duration = Duration::from_secs(DELIVERY_WAIT_MAX * 6 / 5);
+/// How long the first ten attempts take together, at most.
+pub(crate) const DELIVERY_FIRST_TEN: Duration = Duration::from_secs(19 * HOUR);
+/// How long after a failed attempt a dead endpoint is tried again.
+pub(crate) const PROBE_WAIT: Duration = Duration::from_secs(30);
 /// How long an event is tried.
-const DELIVERY_AGE_MAX: Duration = Duration::from_secs(72 * HOUR);
+pub const DELIVERY_AGE_MAX: Duration = Duration::from_secs(72 * HOUR);
 /// The longest a receiver's `Retry-After` can put an attempt off.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(12 * HOUR);
 
@@ -79,6 +83,13 @@ mod tests {
         assert_eq!(waits[9..13], [12 * HOUR; 4]);
         assert_eq!(age, DELIVERY_AGE_MAX, "the last attempt is at the end of the third day");
         assert_eq!(attempt, 15);
+    }
+
+    #[test]
+    fn the_first_ten_attempts_are_over_when_they_are_said_to_be() {
+        let waits = (1..=9).map(|attempt| delivery_wait(attempt, Duration::ZERO, None, 400).unwrap());
+        let all: Duration = waits.sum();
+        assert!(all < DELIVERY_FIRST_TEN && DELIVERY_FIRST_TEN < all + Duration::from_secs(HOUR), "{all:?}");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum Outcome {
     Delivered {
         /// HTTP status, 2xx.
         status: u16,
+        /// The beginning of its answer.
+        answer: String,
     },
     /// The receiver does not have it, as far as we know.
     Failed {
@@ -34,9 +36,13 @@ pub enum Outcome {
         status: Option<u16>,
         /// What happened; never holds a secret. Part of the receiver's answer where there is one.
         error: String,
+        /// The beginning of its answer.
+        answer: String,
         /// How long the receiver asks us to wait.
         retry_after: Option<Duration>,
     },
+    /// The receiver does not want events like this one, or could make nothing of it: it was not sent.
+    Filtered,
     /// The receiver wants no more events, ever (HTTP 410).
     Gone,
 }
@@ -62,6 +68,6 @@ impl EventSink for LogSink {
 
     fn deliver<'a>(&'a self, event: &'a Event) -> Delivering<'a> {
         tracing::info!(event = %event.id, kind = %event.kind, body = %String::from_utf8_lossy(&event.body), "event");
-        Box::pin(std::future::ready(Outcome::Delivered { status: 200 }))
+        Box::pin(std::future::ready(Outcome::Delivered { status: 200, answer: String::new() }))
     }
 }

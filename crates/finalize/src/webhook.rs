@@ -1,6 +1,6 @@
-//! Events by HTTP POST, signed as Standard Webhooks 1.0 says.
+//! Events by HTTP POST, in the words of the endpoint's [`crate::dialect`], signed as Standard Webhooks 1.0 says.
 //!
-//! Delivered means a 2xx answer and nothing else: no redirect is followed, no proxy is asked, no
+//! Delivered means an answer that the dialect accepts, 2xx by default, and nothing else: no redirect is followed, no proxy is asked, no
 //! cookie kept. 410 ends the subscription. An attempt is bounded in time (10 s, 5 s of them to connect)
 //! and reads at most 64 KiB of the answer. Neither the path of a receiver's URL nor its secrets
 //! ever reach a log or a row.
@@ -29,6 +29,7 @@ pub use address::{AddressPolicy, AddressRange, RangeError};
 pub use receiver_url::{ReceiverUrl, UrlError};
 
 use self::connect::Connector;
+use crate::dialect::{Dialect, Message};
 use crate::signature::{ID_HEADER, SIGNATURE_HEADER, Secret, TIMESTAMP_HEADER, sign};
 use crate::sink::{Delivering, Event, EventSink, Outcome};
 
@@ -138,34 +139,53 @@ pub struct Webhook {
     client: WebhookClient,
     url: ReceiverUrl,
     secrets: Vec<Secret>,
+    dialect: Dialect,
 }
 
 impl Webhook {
     /// Events go to `url`, signed with each of `secrets` (unsigned when there are none).
     pub fn new(client: WebhookClient, url: ReceiverUrl, secrets: Vec<Secret>) -> Self {
-        Self { client, url, secrets }
+        Self { client, url, secrets, dialect: Dialect::Native }
     }
 
-    fn request(&self, event: &Event, timestamp: i64) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+    /// The same, in these words.
+    #[must_use]
+    pub fn speaking(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    fn request(
+        &self,
+        event: &Event,
+        message: Message,
+        timestamp: i64,
+    ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        let Message { content_type, body } = message;
         let mut request = Request::post(self.url.uri())
-            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_TYPE, content_type)
             .header(USER_AGENT, concat!("livetape/", env!("CARGO_PKG_VERSION")))
             .header(ID_HEADER, &event.id)
             .header(TIMESTAMP_HEADER, timestamp);
         if !self.secrets.is_empty() {
-            request = request.header(SIGNATURE_HEADER, sign(&self.secrets, &event.id, timestamp, &event.body));
+            request = request.header(SIGNATURE_HEADER, sign(&self.secrets, &event.id, timestamp, &body));
         }
-        request.body(Full::new(event.body.clone()))
+        request.body(Full::new(body))
     }
 
     async fn attempt(&self, event: &Event) -> Outcome {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let request = match self.request(event, i64::try_from(now).unwrap_or(i64::MAX)) {
+        let timestamp = i64::try_from(now).unwrap_or(i64::MAX);
+        let message = match self.dialect.message(event, timestamp) {
+            Ok(Some(message)) => message,
+            Ok(None) => return Outcome::Filtered,
+            Err(error) => return failed(error.to_string()),
+        };
+        let request = match self.request(event, message, timestamp) {
             Ok(request) => request,
             Err(error) => return failed(format!("the request could not be made: {error}")),
         };
         match self.client.client.request(request).await {
-            Ok(response) => judge(response, now).await,
+            Ok(response) => judge(&self.dialect, response, now).await,
             Err(error) => failed(causes(&error)),
         }
     }
@@ -187,39 +207,48 @@ impl EventSink for Webhook {
 }
 
 /// What an answer means.
-async fn judge(response: Response<hyper::body::Incoming>, now: u64) -> Outcome {
+async fn judge(dialect: &Dialect, response: Response<hyper::body::Incoming>, now: u64) -> Outcome {
     let status = response.status();
     let retry_after = retry_after(response.headers(), now);
-    let head = read_head(response.into_body()).await;
-    if status.is_success() {
-        return Outcome::Delivered { status: status.as_u16() };
-    }
+    let body = read_body(response.into_body()).await;
+    let head = head_of(&body);
+    let refusal = match dialect.accepts(status.as_u16(), &body) {
+        Ok(()) => return Outcome::Delivered { status: status.as_u16(), answer: head },
+        Err(refusal) => refusal,
+    };
     if status == StatusCode::GONE {
         return Outcome::Gone;
+    }
+    if status.is_success() {
+        return Outcome::Failed { status: Some(status.as_u16()), error: refusal, answer: head, retry_after };
     }
     let note = if status.is_redirection() { " (redirects are not followed: configure the final URL)" } else { "" };
     let separator = if head.is_empty() { "" } else { ": " };
     Outcome::Failed {
         status: Some(status.as_u16()),
         error: format!("HTTP {status}{note}{separator}{head}"),
+        answer: head,
         retry_after,
     }
 }
 
-/// Reads a bounded part of the answer; returns its beginning as printable text.
-async fn read_head(mut body: hyper::body::Incoming) -> String {
-    let mut head = Vec::new();
-    let mut read = 0;
-    // The status has decided already: what cannot be read of the rest does not matter.
+/// Reads a bounded part of the answer.
+async fn read_body(mut body: hyper::body::Incoming) -> Vec<u8> {
+    let mut read = Vec::new();
+    // What cannot be read of the rest counts as not there.
     while let Some(Ok(frame)) = body.frame().await {
         let Ok(data) = frame.into_data() else { continue };
-        read += data.len();
-        head.extend(data.iter().take(ANSWER_HEAD_BYTES - head.len()));
-        if read > ANSWER_MAX_BYTES {
+        read.extend(data.iter().take(ANSWER_MAX_BYTES - read.len()));
+        if read.len() >= ANSWER_MAX_BYTES {
             break;
         }
     }
-    let text = String::from_utf8_lossy(&head);
+    read
+}
+
+/// The beginning of an answer as printable text.
+fn head_of(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body.get(..ANSWER_HEAD_BYTES).unwrap_or(body));
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
 }
 
@@ -245,7 +274,7 @@ fn http_date(text: &str) -> Option<u64> {
 }
 
 fn failed(error: String) -> Outcome {
-    Outcome::Failed { status: None, error, retry_after: None }
+    Outcome::Failed { status: None, error, answer: String::new(), retry_after: None }
 }
 
 /// An error with what is behind it: the outermost says only that something failed.

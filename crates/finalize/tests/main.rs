@@ -18,6 +18,8 @@ mod flaky_store;
 mod inspection;
 #[path = "main/lost.rs"]
 mod lost;
+#[path = "main/outage.rs"]
+mod outage;
 #[path = "main/receiver.rs"]
 mod receiver;
 #[path = "main/recovery.rs"]

@@ -48,7 +48,9 @@ pub use s3::{ChecksumSetting, EncryptionSetting, PathStyleSetting, S3Settings};
 pub use secret::Secret;
 pub use size::{ByteSize, ByteSizeError};
 pub use store::{FallbackKind, FallbackSettings, StoreKind, StoreSettings};
-pub use webhook::{EVENT_TYPES, Webhook};
+pub use webhook::{EVENT_TYPES, Webhook, WebhookFormat};
+
+pub(crate) use check::webhook_problems;
 
 /// Every setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,9 +191,11 @@ fn read_secret_files(config: &mut Config, problems: &mut Vec<Finding>) {
     push.tokens = read_tokens(&push.token, &push.token_file, "push.token_file", problems);
     fill_secret(&mut push.key, &push.key_file, "push", "key", problems);
     fill_secret(&mut push.backup_key, &push.backup_key_file, "push", "backup_key", problems);
+    fill_secret(&mut config.http.tencent_key, &config.http.tencent_key_file, "http", "tencent_key", problems);
     for (index, webhook) in config.webhooks.iter_mut().enumerate() {
         let section = format!("webhooks.{index}");
         fill_secret(&mut webhook.secret, &webhook.secret_file, &section, "secret", problems);
+        fill_secret(&mut webhook.old_secret, &webhook.old_secret_file, &section, "old_secret", problems);
     }
     for (section, s3) in [("s3", &mut config.s3), ("fallback_s3", &mut config.fallback_s3)] {
         let key = "secret_access_key";

@@ -2,12 +2,14 @@
 //!
 //! Contract: every error is `application/problem+json`; every request is counted and, at DEBUG,
 //! logged by its route; no request can panic the process or hold up another. Nothing here writes, but for the
-//! beginning of a deletion.
+//! beginning of a deletion, webhooks and what is sent to them again.
 
 mod auth;
 mod client;
 mod cors;
+mod deliveries;
 mod events;
+mod feed;
 mod front;
 mod health;
 pub mod keyring;
@@ -23,6 +25,8 @@ mod schema;
 mod server;
 mod streams;
 mod tail;
+mod tape;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,10 +36,10 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use livetape_catalog::{Catalog, CatalogError};
 use livetape_disk::Spool;
-use livetape_finalize::{Counters, Retention};
+use livetape_finalize::{Counters, Retention, WallClock};
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
@@ -44,10 +48,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::config::AddressRange;
 use crate::live::Live;
 use crate::stores::Stores;
+use crate::webhooks::Webhooks;
 use auth::Guard;
 use keyring::Keyring;
 
 pub use client::Peer;
+
+pub use feed::Feed;
 pub use openapi::openapi_json;
 pub use problem::{ParameterProblem, Problem};
 pub use server::serve;
@@ -68,6 +75,12 @@ pub struct Api {
     pub live: Live,
     /// Counts what became of recordings.
     pub tail: Arc<EventTail>,
+    /// Who is told of events.
+    pub webhooks: Webhooks,
+    /// Tells of new events.
+    pub feed: Feed,
+    /// The calendar.
+    pub wall: WallClock,
     /// What uploads and webhooks have done.
     pub counters: Arc<Counters>,
     /// Deletes what somebody asks for.
@@ -94,6 +107,8 @@ pub struct Access {
     pub keyring: Keyring,
     /// Whether the recordings' files need no token.
     pub public_media: bool,
+    /// What Tencent's older calls are signed with; empty: there are none.
+    pub tencent_key: crate::config::Secret,
     /// How long the making of an answer may take.
     pub request_timeout: Duration,
     /// Origins whose pages may ask.
@@ -116,8 +131,22 @@ pub fn router(api: Api, access: &Access) -> Router {
         .route("/v1/streams", get(streams::list))
         .route("/v1/recordings", get(recordings::list))
         .route("/v1/recordings/{id}", get(recordings::one).delete(recordings::delete))
-        .route("/v1/events", get(events::list));
+        .route("/v1/events", get(events::list))
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/{id}", get(deliveries::one))
+        .route("/v1/deliveries/{id}/redeliver", post(deliveries::redeliver))
+        .route("/v1/webhooks", get(webhooks::list))
+        .route("/v1/webhooks/{name}", get(webhooks::one).put(webhooks::put).delete(webhooks::delete))
+        .route("/v1/webhooks/{name}/enable", post(webhooks::enable))
+        .route("/v1/webhooks/{name}/redeliver", post(webhooks::redeliver));
     let open = Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
+    let open = match access.tencent_key.is_empty() {
+        true => open,
+        false => {
+            let tape = tape::Tape { api: api.clone(), key: access.tencent_key.clone() };
+            open.route("/common_access", get(tape::common_access).with_state(tape))
+        }
+    };
     let media = Router::new().route("/media/{*key}", get(media::media));
     let (guarded, open) = if access.public_media { (guarded, open.merge(media)) } else { (guarded.merge(media), open) };
     let guarded = guarded

@@ -20,3 +20,4 @@ pub mod serve;
 pub mod signals;
 pub mod stores;
 pub mod token;
+pub mod webhooks;

@@ -12,7 +12,6 @@ mod open;
 mod policy;
 mod pulse;
 mod tasks;
-mod webhooks;
 
 use std::future::Future;
 use std::io::IsTerminal;
@@ -34,11 +33,12 @@ use crate::config::{Config, LogFormat};
 use crate::demo::{self, Demo};
 use crate::descriptors;
 use crate::http::keyring::Keyring;
-use crate::http::{self, Access, Api, EventTail, UrlLifetime};
+use crate::http::{self, Access, Api, EventTail, Feed, UrlLifetime};
 use crate::ingest::{self, Authorization, Certificate, Context};
 use crate::live::Live;
 use crate::metrics;
 use crate::signals::{self, Signals};
+use crate::webhooks::{EndpointMaker, Webhooks};
 
 use open::{Opened, blocking, open};
 use tasks::Tasks;
@@ -173,14 +173,15 @@ impl Service {
         recovered.left.into_iter().for_each(|(id, received)| finalizer.recording_broken(id, received));
 
         let live = Live::default();
-        let endpoints = webhooks::endpoints(&config.webhooks, &live)?;
-        let (announcer, work) = Announcer::new(&opened.catalog, endpoints, &wall, &counters, stop_finalize.clone());
-        let stop = stop_finalize.clone();
-        tasks.spawn("announcer", async move {
-            work.await;
-            // Without webhooks there is nothing to do, which is no fault.
-            stop.cancelled().await;
+        let maker = EndpointMaker::new(&config, live.clone());
+        let endpoints = blocking({
+            let (maker, configured, catalog) = (maker.clone(), config.webhooks.clone(), opened.catalog.clone());
+            move || maker.all(&configured, &catalog)
         });
+        let endpoints = endpoints.await?;
+        let (announcer, work) = Announcer::new(&opened.catalog, endpoints, &wall, &counters, stop_finalize.clone());
+        tasks.spawn("announcer", work);
+        let webhooks = Webhooks::new(opened.catalog.clone(), announcer.clone(), config.webhooks.clone(), maker);
 
         let draining = CancellationToken::new();
         let (spool, wall) = (opened.spool.clone(), wall.clone());
@@ -199,6 +200,9 @@ impl Service {
             spool: opened.spool.clone(),
             live: live.clone(),
             tail,
+            webhooks,
+            feed: Feed::new(&opened.catalog, stop_http.clone()),
+            wall: system_clock(),
             counters,
             retention,
             draining: draining.clone(),
@@ -208,6 +212,7 @@ impl Service {
         let access = Access {
             keyring: keyring.clone(),
             public_media: config.http.public_media,
+            tencent_key: config.http.tencent_key.clone(),
             request_timeout: config.http.request_timeout.duration(),
             cors_origins: config.http.cors_origins.clone(),
             trusted_proxies: config.http.trusted_proxies.clone(),

@@ -122,6 +122,8 @@ impl Connection {
                         stream: stream.name.clone(),
                         query: String::new(),
                         remote_addr: "192.0.2.1:40000".into(),
+                        tc_url: String::new(),
+                        encoder: String::new(),
                         started_at: now.wall,
                     }));
                     begun.unwrap();

@@ -57,8 +57,13 @@ impl EventSink for SimReceiver {
     fn deliver<'a>(&'a self, event: &'a Event) -> Delivering<'a> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
         let act = self.script.get(call).copied().unwrap_or(ReceiverAct::Take);
-        let delivered = Outcome::Delivered { status: 200 };
-        let failed = |status, error: &str| Outcome::Failed { status, error: error.to_owned(), retry_after: None };
+        let delivered = Outcome::Delivered { status: 200, answer: String::new() };
+        let failed = |status, error: &str| Outcome::Failed {
+            status,
+            error: error.to_owned(),
+            answer: String::new(),
+            retry_after: None,
+        };
         Box::pin(async move {
             match act {
                 ReceiverAct::Take => {

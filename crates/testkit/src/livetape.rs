@@ -62,6 +62,13 @@ impl Settings {
         self
     }
 
+    /// One more webhook, as a `[[webhooks]]` table.
+    #[must_use]
+    pub fn webhook_as(mut self, table: &str) -> Self {
+        self.webhooks.push(table.to_owned());
+        self
+    }
+
     /// The file.
     pub fn to_toml(&self) -> String {
         let mut text = String::new();

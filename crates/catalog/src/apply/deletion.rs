@@ -44,8 +44,8 @@ impl Work<'_> {
             .prepare_cached("DELETE FROM recordings WHERE id = ?1")
             .and_then(|mut delete| delete.execute([id.to_string()]))
             .map_err(CatalogError::sqlite("deleting a recording"))?;
-        let subject = format!("{}/{}", row.app, row.stream);
-        self.emit(&event, "recording.deleted", &subject, at, RecordingView::deleted(row, self.addresses))?;
+        let start = row.start;
+        self.tell_of(id, "deleted", at, start, RecordingView::deleted(row, self.addresses))?;
         Ok(Applied::Done)
     }
 

@@ -1,17 +1,17 @@
-//! What became of attempts to deliver events, and which endpoints there are.
+//! What became of attempts to deliver events.
 
 use livetape_media::WallTime;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::Work;
 use super::outbox::HEAD_PATIENCE_MS;
 use crate::columns::{self, bounded};
-use crate::{Applied, CatalogError, DeliveryState, EndpointId};
+use crate::{Applied, Attempt, CatalogError, DeliveryState};
 
 /// Attempts kept of each delivery.
 const MAX_ATTEMPTS_KEPT: u32 = 20;
 /// The longest text kept of a failed attempt, in bytes.
-const MAX_ATTEMPT_TEXT_BYTES: usize = 500;
+pub(super) const MAX_ATTEMPT_TEXT_BYTES: usize = 500;
 
 /// A delivery as it stands.
 struct Delivery {
@@ -22,54 +22,41 @@ struct Delivery {
     created_ms: i64,
 }
 
-/// What an attempt came to.
-struct Outcome<'a> {
-    at: WallTime,
-    attempt: u32,
-    status: Option<u16>,
-    error: Option<&'a str>,
-}
-
 impl Work<'_> {
     pub(super) fn delivery_succeeded(
         &self,
         event: &str,
         endpoint: &str,
-        at: WallTime,
-        attempt: u32,
-        status: u16,
+        attempt: &Attempt,
     ) -> Result<Applied, CatalogError> {
         let delivery = self.delivery(event, endpoint)?;
         match delivery.state {
             DeliveryState::Delivered => return Ok(Applied::Already),
-            // One that was on its way when its endpoint was disabled may still arrive.
-            DeliveryState::Head | DeliveryState::Aside | DeliveryState::Dropped => {}
+            // One that was on its way when its endpoint was disabled, or it was given up, may still arrive.
+            DeliveryState::Head | DeliveryState::Aside | DeliveryState::Dropped | DeliveryState::GivenUp => {}
             state => return Err(out_of_turn(event, endpoint, state)),
         }
-        expect_attempt(event, endpoint, &delivery, attempt)?;
-        self.conclude(endpoint, &delivery, DeliveryState::Delivered, 0, attempt)?;
-        self.log(endpoint, &delivery, &Outcome { at, attempt, status: Some(status), error: None })?;
+        expect_attempt(event, endpoint, &delivery, attempt.number)?;
+        self.conclude(endpoint, &delivery, DeliveryState::Delivered, 0, attempt.number)?;
+        self.log(endpoint, &delivery, attempt, None)?;
         Ok(Applied::Done)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of the change")]
     pub(super) fn delivery_failed(
         &self,
         event: &str,
         endpoint: &str,
-        at: WallTime,
-        attempt: u32,
-        status: Option<u16>,
+        attempt: &Attempt,
         error: &str,
         retry_at: Option<WallTime>,
     ) -> Result<Applied, CatalogError> {
         let delivery = self.delivery(event, endpoint)?;
-        if attempt <= delivery.attempts {
+        if attempt.number <= delivery.attempts {
             return Ok(Applied::Already);
         }
-        expect_attempt(event, endpoint, &delivery, attempt)?;
+        expect_attempt(event, endpoint, &delivery, attempt.number)?;
         let state = match (delivery.state, retry_at) {
-            (DeliveryState::Dropped, _) => DeliveryState::Dropped,
+            (state @ (DeliveryState::Dropped | DeliveryState::GivenUp), _) => state,
             (DeliveryState::Head | DeliveryState::Aside, None) => DeliveryState::GivenUp,
             (DeliveryState::Aside, Some(_)) => DeliveryState::Aside,
             (DeliveryState::Head, Some(retry_at)) => {
@@ -82,34 +69,19 @@ impl Work<'_> {
             (state, _) => return Err(out_of_turn(event, endpoint, state)),
         };
         let next_ms = retry_at.map_or(0, WallTime::as_unix_millis);
-        self.conclude(endpoint, &delivery, state, next_ms, attempt)?;
-        self.log(endpoint, &delivery, &Outcome { at, attempt, status, error: Some(error) })?;
+        self.conclude(endpoint, &delivery, state, next_ms, attempt.number)?;
+        self.log(endpoint, &delivery, attempt, Some(error))?;
         Ok(Applied::Done)
     }
 
-    pub(super) fn endpoint_disabled(
-        &self,
-        endpoint: &str,
-        at: WallTime,
-        reason: &str,
-    ) -> Result<Applied, CatalogError> {
-        let disabled: Option<bool> = self
-            .connection
-            .prepare_cached("SELECT disabled_ms IS NOT NULL FROM endpoints WHERE id = ?1 AND configured = 1")
-            .and_then(|mut select| select.query_row([endpoint], |row| row.get(0)).optional())
-            .map_err(CatalogError::sqlite("reading an endpoint"))?;
-        match disabled {
-            None => return Err(CatalogError::UnknownEndpoint(endpoint.to_owned())),
-            Some(true) => return Ok(Applied::Already),
-            Some(false) => {}
+    pub(super) fn delivery_filtered(&self, event: &str, endpoint: &str) -> Result<Applied, CatalogError> {
+        let delivery = self.delivery(event, endpoint)?;
+        match delivery.state {
+            DeliveryState::Head | DeliveryState::Aside => {}
+            DeliveryState::Delivered | DeliveryState::Dropped | DeliveryState::GivenUp => return Ok(Applied::Already),
+            state => return Err(out_of_turn(event, endpoint, state)),
         }
-        self.connection
-            .prepare_cached("UPDATE endpoints SET disabled_ms = ?2, disabled_reason = ?3 WHERE id = ?1")
-            .and_then(|mut update| {
-                update.execute(params![endpoint, at.as_unix_millis(), bounded(reason, MAX_ATTEMPT_TEXT_BYTES)])
-            })
-            .and_then(|_| drop_pending(self.connection, endpoint))
-            .map_err(CatalogError::sqlite("disabling an endpoint"))?;
+        self.conclude(endpoint, &delivery, DeliveryState::Delivered, 0, delivery.attempts)?;
         Ok(Applied::Done)
     }
 
@@ -161,18 +133,28 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn log(&self, endpoint: &str, delivery: &Delivery, outcome: &Outcome<'_>) -> Result<(), CatalogError> {
-        let error = outcome.error.map(|error| bounded(error, MAX_ATTEMPT_TEXT_BYTES));
-        let at_ms = outcome.at.as_unix_millis();
+    fn log(
+        &self,
+        endpoint: &str,
+        delivery: &Delivery,
+        attempt: &Attempt,
+        error: Option<&str>,
+    ) -> Result<(), CatalogError> {
+        let error = error.map(|error| bounded(error, MAX_ATTEMPT_TEXT_BYTES));
+        let answer = Some(bounded(&attempt.answer, MAX_ATTEMPT_TEXT_BYTES)).filter(|answer| !answer.is_empty());
+        let took_ms = i64::try_from(attempt.took.as_millis()).unwrap_or(i64::MAX);
+        let at_ms = attempt.at.as_unix_millis();
         self.connection
             .prepare_cached(
-                "INSERT INTO attempts (endpoint, event, attempt, at_ms, status, error) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO attempts (endpoint, event, attempt, at_ms, status, error, took_ms, answer) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )
             .and_then(|mut insert| {
-                insert.execute(params![endpoint, delivery.sequence, outcome.attempt, at_ms, outcome.status, error])
+                let (event, number, status) = (delivery.sequence, attempt.number, attempt.status);
+                insert.execute(params![endpoint, event, number, at_ms, status, error, took_ms, answer])
             })
             .and_then(|_| {
-                let gone = outcome.attempt.saturating_sub(MAX_ATTEMPTS_KEPT);
+                let gone = attempt.number.saturating_sub(MAX_ATTEMPTS_KEPT);
                 self.connection
                     .prepare_cached("DELETE FROM attempts WHERE endpoint = ?1 AND event = ?2 AND attempt <= ?3")?
                     .execute(params![endpoint, delivery.sequence, gone])
@@ -180,37 +162,6 @@ impl Work<'_> {
             .map_err(CatalogError::sqlite("logging an attempt"))?;
         Ok(())
     }
-}
-
-/// Makes the configured endpoints those that get events from now on; what is pending for others
-/// is dropped. One that was disabled gets another chance.
-pub(crate) fn register(connection: &Connection, endpoints: &[EndpointId]) -> rusqlite::Result<()> {
-    let known: Vec<String> = connection
-        .prepare("SELECT id FROM endpoints WHERE configured = 1")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    for gone in known.iter().filter(|id| !endpoints.contains(id)) {
-        connection.execute("UPDATE endpoints SET configured = 0 WHERE id = ?1", [gone])?;
-        let dropped = drop_pending(connection, gone)?;
-        tracing::warn!(endpoint = %gone, dropped, "endpoint is not configured any more; its pending deliveries are dropped");
-    }
-    for endpoint in endpoints {
-        connection.execute(
-            "INSERT INTO endpoints (id, configured) VALUES (?1, 1) \
-             ON CONFLICT (id) DO UPDATE SET configured = 1, disabled_ms = NULL, disabled_reason = NULL",
-            [endpoint],
-        )?;
-    }
-    Ok(())
-}
-
-/// Drops what is pending for an endpoint and says how many that were.
-fn drop_pending(connection: &Connection, endpoint: &str) -> rusqlite::Result<usize> {
-    connection.execute(
-        "UPDATE deliveries INDEXED BY deliveries_pending SET state = 'dropped' \
-         WHERE endpoint = ?1 AND state IN ('waiting', 'head', 'aside')",
-        [endpoint],
-    )
 }
 
 fn expect_attempt(event: &str, endpoint: &str, delivery: &Delivery, attempt: u32) -> Result<(), CatalogError> {

@@ -1,12 +1,12 @@
 //! Events and what they owe each endpoint.
 
-use livetape_media::WallTime;
+use livetape_media::{MediaTime, WallTime};
 use livetape_record::{RecordingId, SessionId};
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
 use super::Work;
-use crate::CatalogError;
+use crate::{CatalogError, PushView, SessionRow};
 
 /// How long an event that is not taken holds up those behind it.
 pub(super) const HEAD_PATIENCE_MS: i64 = 10 * 60 * 1000;
@@ -18,7 +18,21 @@ struct Envelope<'a, T> {
     kind: &'a str,
     #[serde(serialize_with = "crate::view::text")]
     timestamp: WallTime,
+    seq: i64,
     data: T,
+    push: PushView,
+}
+
+/// What an event is about, and what it says.
+pub(super) struct Told<'a, T> {
+    /// Its id.
+    pub(super) id: &'a str,
+    /// Its type.
+    pub(super) kind: &'a str,
+    /// When what it tells of happened.
+    pub(super) at: WallTime,
+    /// What it says.
+    pub(super) data: T,
 }
 
 /// The id of an event of a recording; a function of the recording, so that it is the same after
@@ -34,31 +48,34 @@ pub(super) fn session_event_id(id: &SessionId, verb: &str) -> String {
 }
 
 impl Work<'_> {
-    /// Writes an event, and a delivery of it for every endpoint that takes events. Nothing happens
-    /// when there is one with this id, as in a catalog that lost the row it tells of and not the
-    /// event: it is owed already.
+    /// Writes an event of the session's stream, and a delivery of it for every endpoint that takes events;
+    /// `start` is that of the recording it tells of. Nothing happens when there is one with this id, as in a
+    /// catalog that lost the row it tells of and not the event: it is owed already.
     pub(super) fn emit(
         &self,
-        id: &str,
-        kind: &str,
-        subject: &str,
-        at: WallTime,
-        data: impl Serialize,
+        session: SessionRow,
+        start: Option<MediaTime>,
+        told: Told<'_, impl Serialize>,
     ) -> Result<(), CatalogError> {
-        let body = serde_json::to_string(&Envelope { id, kind, timestamp: at, data })
-            .map_err(|error| CatalogError::Conflict { what: id.to_owned(), detail: error.to_string() })?;
+        let Told { id, kind, at, data } = told;
         let failed = CatalogError::sqlite;
+        let subject = &format!("{}/{}", session.app, session.stream);
+        let seq = self.next_seq(subject).map_err(failed("numbering an event"))?;
+        let push = PushView::new(session, start);
+        let body = serde_json::to_string(&Envelope { id, kind, timestamp: at, seq, data, push })
+            .map_err(|error| CatalogError::Conflict { what: id.to_owned(), detail: error.to_string() })?;
         let written = self
             .connection
             .prepare_cached(
-                "INSERT INTO events (id, type, subject, timestamp_ms, body) VALUES (?1, ?2, ?3, ?4, ?5) \
+                "INSERT INTO events (id, type, subject, timestamp_ms, body, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
                  ON CONFLICT (id) DO NOTHING",
             )
-            .and_then(|mut insert| insert.execute(params![id, kind, subject, at.as_unix_millis(), body]))
+            .and_then(|mut insert| insert.execute(params![id, kind, subject, at.as_unix_millis(), body, seq]))
             .map_err(failed("writing an event"))?;
         if written == 0 {
             return self.is_there(id, kind);
         }
+        self.deliveries_due.set(true);
         let sequence = self.connection.last_insert_rowid();
         let endpoints: Vec<String> = self
             .connection
@@ -69,6 +86,21 @@ impl Work<'_> {
             self.enqueue(&endpoint, sequence, subject, at).map_err(failed("queueing a delivery"))?;
         }
         Ok(())
+    }
+
+    /// The number of the stream's next event.
+    fn next_seq(&self, subject: &str) -> rusqlite::Result<i64> {
+        let last: i64 = self
+            .connection
+            .prepare_cached("SELECT coalesce(max(seq), 0) FROM events WHERE subject = ?1")?
+            .query_row([subject], |row| row.get(0))?;
+        if !self.fills_gaps {
+            return Ok(last + 1);
+        }
+        let missing = "SELECT coalesce(min(before.seq + 1), ?2 + 1) FROM \
+             (SELECT 0 AS seq UNION ALL SELECT seq FROM events WHERE subject = ?1 AND seq IS NOT NULL) AS before \
+             WHERE NOT EXISTS (SELECT 1 FROM events WHERE subject = ?1 AND seq = before.seq + 1)";
+        self.connection.prepare_cached(missing)?.query_row(params![subject, last], |row| row.get(0))
     }
 
     /// Whether the event that is there already tells of the same thing.
@@ -99,7 +131,6 @@ impl Work<'_> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute(params![endpoint, sequence, subject, state, at.as_unix_millis(), next_ms])?;
-        self.deliveries_due.set(true);
         Ok(())
     }
 

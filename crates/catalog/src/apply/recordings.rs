@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use livetape_media::WallTime;
+use livetape_media::{MediaTime, WallTime};
 use livetape_record::RecordingId;
 use rusqlite::{OptionalExtension, params};
 
-use super::outbox::recording_event_id;
+use super::outbox::{Told, recording_event_id};
 use super::{MAX_TEXT_BYTES, Work};
 use crate::columns::{self, bounded, signed};
 use crate::{
@@ -128,7 +128,7 @@ impl Work<'_> {
             })
             .map_err(CatalogError::sqlite("finishing a recording"))?;
         self.remember_length(&row, ended_at)?;
-        Ok(Applied::Done)
+        self.recording_event(id, "ended", ended_at)
     }
 
     pub(super) fn recording_discarded(
@@ -264,10 +264,24 @@ impl Work<'_> {
     /// Tells what became of a recording, as its row is now.
     pub(crate) fn recording_event(&self, id: &RecordingId, verb: &str, at: WallTime) -> Result<Applied, CatalogError> {
         let row = self.known(id)?;
-        let subject = format!("{}/{}", row.app, row.stream);
-        let view = RecordingView::new(row, self.addresses);
-        self.emit(&recording_event_id(id, verb), &format!("recording.{verb}"), &subject, at, view)?;
+        let start = row.start;
+        let data = RecordingView::new(row, self.addresses);
+        self.tell_of(id, verb, at, start, data)?;
         Ok(Applied::Done)
+    }
+
+    /// Writes the event of a recording that shows `data`.
+    pub(super) fn tell_of(
+        &self,
+        id: &RecordingId,
+        verb: &str,
+        at: WallTime,
+        start: Option<MediaTime>,
+        data: RecordingView,
+    ) -> Result<(), CatalogError> {
+        let session = self.session(&id.session)?.ok_or(CatalogError::UnknownSession(id.session))?;
+        let (id, kind) = (recording_event_id(id, verb), format!("recording.{verb}"));
+        self.emit(session, start, Told { id: &id, kind: &kind, at, data })
     }
 
     /// Keeps the bound that searches by time rely on.

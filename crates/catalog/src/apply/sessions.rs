@@ -5,7 +5,7 @@ use livetape_record::{RecordingId, SessionId};
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
-use super::outbox::{recording_event_id, session_event_id};
+use super::outbox::{Told, recording_event_id, session_event_id};
 use super::{MAX_TEXT_BYTES, Work};
 use crate::columns::{self, bounded};
 use crate::{Applied, CatalogError, NewSession, SessionRow, SessionView};
@@ -40,12 +40,22 @@ impl Work<'_> {
         let started_ms = new.started_at.as_unix_millis();
         self.connection
             .prepare_cached(
-                "INSERT INTO sessions (id, node, app, stream, query, remote_addr, started_ms) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO sessions (id, node, app, stream, query, remote_addr, started_ms, tc_url, encoder) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )
             .and_then(|mut insert| {
                 let id = new.id.to_string();
-                insert.execute(params![id, self.node, new.app, new.stream, new.query, new.remote_addr, started_ms])
+                insert.execute(params![
+                    id,
+                    self.node,
+                    new.app,
+                    new.stream,
+                    new.query,
+                    new.remote_addr,
+                    started_ms,
+                    new.tc_url,
+                    new.encoder,
+                ])
             })
             .map_err(CatalogError::sqlite("writing a session"))?;
         self.session_event(&new.id, "started", new.started_at)
@@ -67,8 +77,9 @@ impl Work<'_> {
 
     fn session_event(&self, id: &SessionId, verb: &str, at: WallTime) -> Result<Applied, CatalogError> {
         let row = self.session(id)?.ok_or(CatalogError::UnknownSession(*id))?;
-        let subject = format!("{}/{}", row.app, row.stream);
-        self.emit(&session_event_id(id, verb), &format!("stream.{verb}"), &subject, at, SessionView::from(row))?;
+        let (id, kind) = (session_event_id(id, verb), format!("stream.{verb}"));
+        let data = SessionView::from(row.clone());
+        self.emit(row, None, Told { id: &id, kind: &kind, at, data })?;
         Ok(Applied::Done)
     }
 
@@ -102,16 +113,17 @@ impl Work<'_> {
         }
         let verb = format!("warning_{number}");
         let id = recording.map_or_else(|| session_event_id(session, &verb), |id| recording_event_id(id, &verb));
+        let (app, stream) = (row.app.clone(), row.stream.clone());
         let data = WarningData {
             recording_id: recording.copied(),
             session_id: *session,
-            app: &row.app,
-            stream: &row.stream,
+            app: &app,
+            stream: &stream,
             format: recording.map(|id| id.format.name()),
             kind,
             detail: bounded(detail, MAX_TEXT_BYTES),
         };
-        self.emit(&id, "recording.warning", &format!("{}/{}", row.app, row.stream), at, data)?;
+        self.emit(row, None, Told { id: &id, kind: "recording.warning", at, data })?;
         Ok(Applied::Done)
     }
 

@@ -38,6 +38,8 @@ pub struct EndpointCounts {
     pub oldest_pending: Option<WallTime>,
     /// Why it was disabled, if it was.
     pub disabled: Option<String>,
+    /// When.
+    pub disabled_at: Option<WallTime>,
 }
 
 impl Catalog {
@@ -68,7 +70,7 @@ impl Catalog {
                     "SELECT endpoints.id, endpoints.disabled_reason, endpoints.pending, \
                      (SELECT min(created_ms) FROM deliveries INDEXED BY deliveries_pending \
                       WHERE deliveries.endpoint = endpoints.id \
-                      AND deliveries.state IN ('waiting', 'head', 'aside')) \
+                      AND deliveries.state IN ('waiting', 'head', 'aside')), endpoints.disabled_ms \
                      FROM endpoints WHERE endpoints.configured = 1 ORDER BY endpoints.id",
                     [],
                     endpoint,
@@ -84,5 +86,6 @@ fn endpoint(row: &Row<'_>) -> rusqlite::Result<EndpointCounts> {
         disabled: row.get(1)?,
         pending: columns::unsigned(row, 2)?,
         oldest_pending: columns::optional_time(row, 3)?,
+        disabled_at: columns::optional_time(row, 4)?,
     })
 }

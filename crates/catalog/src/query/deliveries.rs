@@ -1,16 +1,28 @@
-//! Reading deliveries.
-
-use std::collections::BTreeMap;
+//! Deliveries that are due.
 
 use livetape_media::WallTime;
-use rusqlite::{Row, params};
+use rusqlite::params;
 
 use super::rows;
-use crate::{AttemptView, Catalog, CatalogError, DeliveryState, DeliveryView, DueDelivery, columns};
+use crate::{Catalog, CatalogError, DueDelivery, columns};
 
-/// Rows looked at for each delivery asked for: several of one stream may be due, and only one of
+/// Rows looked at for each delivery asked for: several of one stream may be due, and only the first of
 /// each stream is returned.
 const LOOK_AHEAD: usize = 16;
+
+/// The first that is due of each of the streams of which something has been due longest.
+///
+/// A stream's first one may have come to be due later than others of it that stepped aside, so it is looked for
+/// among all of the stream's.
+const DUE: &str = "WITH look AS (SELECT subject, min(next_ms) AS next_ms FROM \
+     (SELECT subject, next_ms FROM deliveries INDEXED BY deliveries_due \
+      WHERE endpoint = ?1 AND state IN ('head', 'aside') AND next_ms <= ?2 ORDER BY next_ms, event LIMIT ?3) \
+     GROUP BY subject), \
+     due AS MATERIALIZED (SELECT look.next_ms AS since, (SELECT min(event) FROM \
+      (SELECT event FROM deliveries INDEXED BY deliveries_head \
+       WHERE endpoint = ?1 AND subject = look.subject AND state = 'head' AND next_ms <= ?2 \
+       UNION ALL SELECT event FROM deliveries INDEXED BY deliveries_aside \
+       WHERE endpoint = ?1 AND subject = look.subject AND state = 'aside' AND next_ms <= ?2)) AS event FROM look)";
 
 impl Catalog {
     /// What may be sent to `endpoint` now: at most `limit` deliveries, at most one of each stream,
@@ -29,25 +41,21 @@ impl Catalog {
         limit: usize,
     ) -> Result<Vec<DueDelivery>, CatalogError> {
         let sql = format!(
-            "SELECT {}, deliveries.attempts FROM deliveries INDEXED BY deliveries_due \
-             CROSS JOIN events ON events.sequence = deliveries.event \
-             WHERE deliveries.endpoint = ?1 AND deliveries.state IN ('head', 'aside') AND deliveries.next_ms <= ?2 \
-             ORDER BY deliveries.next_ms, deliveries.event LIMIT ?3",
+            "{DUE} SELECT {}, deliveries.attempts, deliveries.again_attempts, deliveries.again_ms FROM due \
+             CROSS JOIN deliveries ON deliveries.endpoint = ?1 AND deliveries.event = due.event \
+             CROSS JOIN events ON events.sequence = due.event ORDER BY due.since, due.event LIMIT ?4",
             columns::EVENT
         );
-        let look = i64::try_from(limit.saturating_mul(LOOK_AHEAD)).unwrap_or(i64::MAX);
-        let found = self.readers().with("looking for due deliveries", |connection| {
-            rows(connection, &sql, params![endpoint, now.as_unix_millis(), look], |row| {
-                Ok(DueDelivery { event: columns::event(row)?, attempts: row.get(6)? })
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let values = params![endpoint, now.as_unix_millis(), number(limit.saturating_mul(LOOK_AHEAD)), number(limit)];
+        self.readers().with("looking for due deliveries", |connection| {
+            rows(connection, &sql, values, |row| {
+                let event = columns::event(row)?;
+                let (attempts, before): (u32, u32) = (row.get(7)?, row.get(8)?);
+                let owed_since = columns::optional_time(row, 9)?.unwrap_or(event.timestamp);
+                Ok(DueDelivery { event, attempts, tries: attempts.saturating_sub(before), owed_since })
             })
-        })?;
-        let mut first: BTreeMap<String, i64> = BTreeMap::new();
-        for due in &found {
-            let sequence = first.entry(due.event.subject.clone()).or_insert(due.event.sequence);
-            *sequence = due.event.sequence.min(*sequence);
-        }
-        let is_first = |due: &DueDelivery| first.get(&due.event.subject) == Some(&due.event.sequence);
-        Ok(found.into_iter().filter(is_first).take(limit).collect())
+        })
     }
 
     /// When the next delivery to `endpoint` may be tried; in the past when one is due now, `None`
@@ -62,51 +70,4 @@ impl Catalog {
                 .query_row([endpoint], |row| columns::optional_time(row, 0))
         })
     }
-
-    /// The deliveries of an event, by endpoint, with their last attempts.
-    pub fn deliveries(&self, event_id: &str) -> Result<Vec<DeliveryView>, CatalogError> {
-        self.readers().with("reading deliveries", |connection| {
-            let mut views = rows(
-                connection,
-                "SELECT events.id, deliveries.endpoint, deliveries.state, deliveries.attempts, deliveries.next_ms, \
-                 deliveries.created_ms FROM events JOIN deliveries ON deliveries.event = events.sequence \
-                 WHERE events.id = ?1 ORDER BY deliveries.endpoint",
-                [event_id],
-                delivery,
-            )?;
-            for view in &mut views {
-                view.log = rows(
-                    connection,
-                    "SELECT attempts.attempt, attempts.at_ms, attempts.status, attempts.error FROM attempts \
-                     JOIN events ON events.sequence = attempts.event \
-                     WHERE events.id = ?1 AND attempts.endpoint = ?2 ORDER BY attempts.attempt",
-                    params![event_id, view.endpoint],
-                    attempt,
-                )?;
-            }
-            Ok(views)
-        })
-    }
-}
-
-fn delivery(row: &Row<'_>) -> rusqlite::Result<DeliveryView> {
-    let state: DeliveryState = columns::parsed(row, 2)?;
-    // Zero means at once, which was when the event happened.
-    let next_ms = match row.get(4)? {
-        0 => row.get(5)?,
-        next_ms => next_ms,
-    };
-    let tried = matches!(state, DeliveryState::Head | DeliveryState::Aside);
-    Ok(DeliveryView {
-        event: row.get(0)?,
-        endpoint: row.get(1)?,
-        state,
-        attempts: row.get(3)?,
-        next_at: tried.then(|| WallTime::from_unix_millis(next_ms)),
-        log: Vec::new(),
-    })
-}
-
-fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptView> {
-    Ok(AttemptView { attempt: row.get(0)?, at: columns::time(row, 1)?, status: row.get(2)?, error: row.get(3)? })
 }

@@ -33,6 +33,8 @@ const PASSES: [&[Table]; 6] = [
 ];
 /// Columns of a recording in version 1, in version 2, and now.
 const RECORDING_COLUMNS: [usize; 3] = [29, 31, 34];
+/// Columns of a session up to version 3, and now.
+const SESSION_COLUMNS: [usize; 2] = [10, 12];
 
 /// A new catalog that is being filled.
 pub(super) struct Filling<'a> {
@@ -265,16 +267,31 @@ fn table_of(record: &Record) -> Option<Table> {
     match (record.rowid.is_some(), record.values.as_slice()) {
         (true, [Null | Integer(_), Text(_), Integer(_), Integer(_)]) => Some(Table::Meta),
         (true, [Text(name), Integer(_)]) if name == "events" => Some(Table::Sequence),
-        (true, values @ [Text(id), ..]) if values.len() == 10 && begins(id, "ses_") => Some(Table::Sessions),
+        (true, values @ [Text(id), ..]) if SESSION_COLUMNS.contains(&values.len()) && begins(id, "ses_") => {
+            Some(Table::Sessions)
+        }
         (true, values @ [Text(id), Text(_), ..]) if RECORDING_COLUMNS.contains(&values.len()) && begins(id, "rec_") => {
             Some(Table::Recordings)
         }
-        (true, [Null | Integer(_), Text(id), Text(_), Text(_), Integer(_), Text(_)]) if begins(id, "evt_") => {
+        // Rows that were written before a column was added end without it.
+        (true, [Null | Integer(_), Text(id), Text(_), Text(_), Integer(_), Text(_), rest @ ..])
+            if rest.len() <= 1 && begins(id, "evt_") =>
+        {
             Some(Table::Events)
         }
-        (false, [Text(_), Integer(0 | 1), _, _, Integer(_)]) => Some(Table::Endpoints),
-        (false, [Text(_), Integer(_), Text(_), Text(_), Integer(_), Integer(_), Integer(_)]) => Some(Table::Deliveries),
-        (false, [Text(_), Integer(_), Integer(_), Integer(_), _, _]) => Some(Table::Attempts),
+        (false, [Text(_), Integer(0 | 1), Null | Integer(_), Null | Text(_), Integer(_), rest @ ..])
+            if rest.len() <= 1 =>
+        {
+            Some(Table::Endpoints)
+        }
+        (false, [Text(_), Integer(_), Text(_), Text(_), Integer(_), Integer(_), Integer(_), rest @ ..])
+            if matches!(rest.len(), 0 | 2) =>
+        {
+            Some(Table::Deliveries)
+        }
+        (false, [Text(_), Integer(_), Integer(_), Integer(_), _, _, rest @ ..]) if matches!(rest.len(), 0 | 2) => {
+            Some(Table::Attempts)
+        }
         _ => None,
     }
 }
@@ -285,6 +302,7 @@ fn checked(table: Table, record: Record) -> Option<Vec<Value>> {
     match table {
         Table::Sessions => {
             text(&values, 0)?.parse::<SessionId>().ok()?;
+            values.resize(SESSION_COLUMNS.into_iter().max()?, Value::Text(String::new()));
         }
         Table::Recordings => {
             let id: RecordingId = text(&values, 0)?.parse().ok()?;
@@ -303,10 +321,21 @@ fn checked(table: Table, record: Record) -> Option<Vec<Value>> {
                 return None;
             }
             *values.first_mut()? = Value::Integer(record.rowid.filter(|rowid| *rowid > 0)?);
+            values.resize(7, Value::Null);
         }
         // What is pending is counted anew; who comes first in a queue is settled in the end.
-        Table::Endpoints => *values.last_mut()? = Value::Integer(0),
-        Table::Deliveries if text(&values, 3)? == "head" => *values.get_mut(3)? = Value::Text("waiting".to_owned()),
+        Table::Endpoints => {
+            *values.get_mut(4)? = Value::Integer(0);
+            values.resize(6, Value::Null);
+        }
+        Table::Deliveries => {
+            if text(&values, 3)? == "head" {
+                *values.get_mut(3)? = Value::Text("waiting".to_owned());
+            }
+            values.resize(8, Value::Null);
+            values.resize(9, Value::Integer(0));
+        }
+        Table::Attempts => values.resize(8, Value::Null),
         _ => {}
     }
     Some(values)

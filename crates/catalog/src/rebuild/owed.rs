@@ -96,8 +96,13 @@ impl Filling<'_> {
             .map_err(failed())?;
         let addresses = Addresses::new(self.public_base().map_err(failed())?);
         let node = self.node.clone().unwrap_or_default();
-        let work =
-            Work { connection: self.connection, node: &node, addresses: &addresses, deliveries_due: Cell::new(false) };
+        let work = Work {
+            connection: self.connection,
+            node: &node,
+            addresses: &addresses,
+            deliveries_due: Cell::new(false),
+            fills_gaps: true,
+        };
         for (id, ready_ms) in ready {
             let Ok(id) = id.parse::<RecordingId>() else { continue };
             let told: bool = self

@@ -28,7 +28,8 @@ fn a_recording_goes_from_opened_to_ready_with_its_events() {
     for change in whole_life() {
         fixture.done(change);
     }
-    assert_eq!(fixture.event_kinds(), ["stream.started", "recording.started", "stream.ended", "recording.ready"]);
+    let kinds = ["stream.started", "recording.started", "recording.ended", "stream.ended", "recording.ready"];
+    assert_eq!(fixture.event_kinds(), kinds);
     let row = fixture.catalog.recording_row(&recording_id(1)).unwrap().unwrap();
     assert_eq!(row.state, RecordingState::Ready);
     assert_eq!(row.node, fixture.catalog.node());

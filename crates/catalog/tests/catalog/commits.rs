@@ -92,7 +92,10 @@ fn a_refused_change_fails_alone_in_its_commit() {
     let good: Vec<bool> = outcomes.iter().map(|(_, outcome)| outcome.is_ok()).collect();
     assert_eq!(good, [true, true, false, true, false, true]);
     assert_eq!(fixture.catalog.writer_stats().commits, before + 1);
-    assert_eq!(fixture.event_kinds()[1..], ["stream.started", "recording.started", "recording.ready"]);
+    assert_eq!(
+        fixture.event_kinds()[1..],
+        ["stream.started", "recording.started", "recording.ended", "recording.ready"]
+    );
 }
 
 #[test]
@@ -194,8 +197,8 @@ fn readers_see_whole_commits_while_the_writer_writes() {
     assert!(rounds.load(Ordering::SeqCst) > 6);
     let counts = fixture.catalog.counts().unwrap();
     assert_eq!(counts.recordings[&RecordingState::Ready], RECORDINGS as u64);
-    assert_eq!(counts.events, 3 * RECORDINGS as u64);
-    assert_eq!(counts.endpoints[0].pending, 3 * RECORDINGS as u64);
+    assert_eq!(counts.events, 4 * RECORDINGS as u64);
+    assert_eq!(counts.endpoints[0].pending, 4 * RECORDINGS as u64);
     assert_eq!(
         fixture.catalog.recording(&recording(0).id).unwrap().unwrap().duration_ms,
         Some(facts().duration.as_millis() as u64)

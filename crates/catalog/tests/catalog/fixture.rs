@@ -110,6 +110,8 @@ pub fn session(number: u128) -> NewSession {
         stream: format!("s{number}"),
         query: "record=mp4".to_owned(),
         remote_addr: "192.0.2.1:50000".to_owned(),
+        tc_url: "rtmp://push.example.com/live".to_owned(),
+        encoder: "obs".to_owned(),
         started_at: at(0),
     }
 }

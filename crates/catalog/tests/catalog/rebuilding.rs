@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use livetape_catalog::{
-    Applied, Catalog, CatalogError, Change, NewRecording, NewSession, Rebuilt, RecordingFilter, RecordingState, rebuild,
+    Applied, Attempt, Catalog, CatalogError, Change, NewRecording, NewSession, Rebuilt, RecordingFilter,
+    RecordingState, rebuild,
 };
 use tempfile::TempDir;
 
@@ -54,12 +56,14 @@ fn filled(path: &Path) -> Catalog {
     }
     for round in 0..12 {
         for due in catalog.deliveries_due("a", at(60), 100).unwrap() {
-            let (event, endpoint, attempt) = (due.event.id, "a".to_owned(), due.attempts + 1);
+            let (event, endpoint) = (due.event.id, "a".to_owned());
+            let (number, took) = (due.attempts + 1, Duration::from_millis(7));
+            let attempt = Attempt { number, at: at(60), took, status: Some(204), answer: "ok".to_owned() };
             done(if round % 4 == 1 && due.attempts == 0 {
                 let (error, retry_at) = ("refused".to_owned(), Some(at(61)));
-                Change::DeliveryFailed { event, endpoint, at: at(60), attempt, status: None, error, retry_at }
+                Change::DeliveryFailed { event, endpoint, attempt, error, retry_at }
             } else {
-                Change::DeliverySucceeded { event, endpoint, at: at(60), attempt, status: 204 }
+                Change::DeliverySucceeded { event, endpoint, attempt }
             });
         }
     }

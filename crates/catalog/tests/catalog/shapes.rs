@@ -15,6 +15,22 @@ const READY: &str = concat!(
     r#""sequence":1,"recovered":false,"lost_ms":null,"error":null,"bit_rate":2397602,"deletion_reason":null}"#
 );
 
+/// The push behind every event of session 1; `start_ms` is of a recording only.
+fn push(start_ms: &str) -> String {
+    format!(
+        concat!(
+            r#""push":{{"node":"NODE","query":"record=mp4","remote_addr":"192.0.2.1:50000","#,
+            r#""tc_url":"rtmp://push.example.com/live","encoder":"obs","start_ms":{}}}"#
+        ),
+        start_ms
+    )
+}
+
+/// The body of an event, of a node whose id does not matter.
+fn body(fixture: &Fixture, event: &livetape_catalog::EventRow) -> String {
+    event.body.replace(fixture.catalog.node(), "NODE")
+}
+
 fn ready_fixture() -> Fixture {
     let fixture = Fixture::new();
     fixture.done(Change::SessionStarted(session(1)));
@@ -33,9 +49,10 @@ fn a_ready_recording_looks_the_same_in_the_api_and_in_its_event() {
 
     let event = fixture.events().pop().unwrap();
     assert_eq!(
-        event.body,
+        body(&fixture, &event),
         format!(
-            r#"{{"id":"evt_0192f0c1000070008000000000000001_mp4_1_ready","type":"recording.ready","timestamp":"2026-11-22T21:00:12.000Z","data":{READY}}}"#
+            r#"{{"id":"evt_0192f0c1000070008000000000000001_mp4_1_ready","type":"recording.ready","timestamp":"2026-11-22T21:00:12.000Z","seq":4,"data":{READY},{}}}"#,
+            push("700")
         )
     );
     assert_eq!(serde_json::to_string(&event).unwrap(), event.body);
@@ -55,16 +72,16 @@ fn a_growing_recording_says_null_for_what_is_not_known_yet() {
     fixture.done(Change::RecordingOpened(new));
     let event = fixture.events().pop().unwrap();
     assert_eq!(
-        event.body,
+        body(&fixture, &event).replace(&push("700"), "PUSH"),
         concat!(
             r#"{"id":"evt_0192f0c1000070008000000000000001_mp4_1_started","type":"recording.started","#,
-            r#""timestamp":"2026-11-22T21:00:01.000Z","data":{"id":"rec_0192f0c1000070008000000000000001_mp4_1","#,
+            r#""timestamp":"2026-11-22T21:00:01.000Z","seq":2,"data":{"id":"rec_0192f0c1000070008000000000000001_mp4_1","#,
             r#""session_id":"ses_0192f0c1000070008000000000000001","app":"live","stream":"s1","format":"mp4","#,
             r#""state":"recording","key":"live/s1/2026-11-22/s1-210000-1.mp4","url":"https://tape.example.com/media/live/s1/2026-11-22/s1-210000-1.mp4","#,
             r#""store":null,"size_bytes":null,"#,
             r#""duration_ms":null,"started_at":"2026-11-22T21:00:01.000Z","ended_at":null,"start_reason":"publish","#,
             r#""end_reason":null,"video":{"codec":"h264","width":1920,"height":1080,"frame_rate":null,"frames":0},"#,
-            r#""audio":null,"sequence":1,"recovered":false,"lost_ms":null,"error":null,"bit_rate":null,"deletion_reason":null}}"#
+            r#""audio":null,"sequence":1,"recovered":false,"lost_ms":null,"error":null,"bit_rate":null,"deletion_reason":null},PUSH}"#
         )
     );
 }
@@ -84,7 +101,8 @@ fn sessions_and_warnings_have_their_own_shapes() {
         });
     }
     fixture.done(Change::SessionEnded { id: session_id(1), at: at(9), reason: "drop".to_owned() });
-    let bodies: Vec<String> = fixture.events().into_iter().map(|event| event.body).collect();
+    let bodies: Vec<String> =
+        fixture.events().iter().map(|event| body(&fixture, event).replace(&push("null"), "PUSH")).collect();
     let session = |times: &str| {
         format!(
             concat!(
@@ -97,14 +115,14 @@ fn sessions_and_warnings_have_their_own_shapes() {
     assert_eq!(
         bodies[0],
         format!(
-            r#"{{"id":"evt_0192f0c1000070008000000000000001_started","type":"stream.started","timestamp":"2026-11-22T21:00:00.000Z","data":{}}}"#,
+            r#"{{"id":"evt_0192f0c1000070008000000000000001_started","type":"stream.started","timestamp":"2026-11-22T21:00:00.000Z","seq":1,"data":{},PUSH}}"#,
             session(r#""started_at":"2026-11-22T21:00:00.000Z","ended_at":null,"end_reason":null"#)
         )
     );
     assert_eq!(
         bodies[4],
         format!(
-            r#"{{"id":"evt_0192f0c1000070008000000000000001_ended","type":"stream.ended","timestamp":"2026-11-22T21:00:09.000Z","data":{}}}"#,
+            r#"{{"id":"evt_0192f0c1000070008000000000000001_ended","type":"stream.ended","timestamp":"2026-11-22T21:00:09.000Z","seq":5,"data":{},PUSH}}"#,
             session(
                 r#""started_at":"2026-11-22T21:00:00.000Z","ended_at":"2026-11-22T21:00:09.000Z","end_reason":"drop""#
             )
@@ -114,9 +132,9 @@ fn sessions_and_warnings_have_their_own_shapes() {
         bodies[2],
         concat!(
             r#"{"id":"evt_0192f0c1000070008000000000000001_mp4_1_warning_1","type":"recording.warning","#,
-            r#""timestamp":"2026-11-22T21:00:02.000Z","data":{"recording_id":"rec_0192f0c1000070008000000000000001_mp4_1","#,
+            r#""timestamp":"2026-11-22T21:00:02.000Z","seq":3,"data":{"recording_id":"rec_0192f0c1000070008000000000000001_mp4_1","#,
             r#""session_id":"ses_0192f0c1000070008000000000000001","app":"live","stream":"s1","format":"mp4","#,
-            r#""kind":"frames_skipped","detail":"12 frames before the first key frame"}}"#
+            r#""kind":"frames_skipped","detail":"12 frames before the first key frame"},PUSH}"#
         )
     );
     assert!(bodies[3].contains(r#""recording_id":null"#) && bodies[3].contains(r#""format":null"#), "{}", bodies[3]);

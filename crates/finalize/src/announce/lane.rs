@@ -6,16 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use livetape_catalog::{Catalog, CatalogError, Change, DueDelivery};
+use livetape_catalog::{Attempt, Catalog, CatalogError, Change, DueDelivery};
 use livetape_media::WallTime;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::Endpoint;
+use super::breaker::{Breaker, Leave};
 use crate::environment::{Stopped, blocking, random};
-use crate::schedule::{DELIVERY_WAIT_LONGEST, delivery_wait, upload_wait};
+use crate::schedule::{DELIVERY_AGE_MAX, DELIVERY_WAIT_LONGEST, delivery_wait, upload_wait};
 use crate::sink::{Event, Outcome};
 use crate::steady::SteadyClock;
 use crate::{Counters, WallClock};
@@ -47,6 +49,8 @@ struct Attempted {
 
 enum Verdict {
     Delivered,
+    /// It was not sent.
+    Filtered,
     Failed(String),
     /// The endpoint wants nothing any more.
     Gone,
@@ -66,9 +70,10 @@ impl Lane {
         let mut attempts = JoinSet::new();
         let mut under_way = HashSet::new();
         let mut health = Health::default();
+        let mut breaker = Breaker::default();
         lane.begin().await;
         loop {
-            let next_look = lane.look(&mut attempts, &mut under_way).await;
+            let next_look = lane.look(&mut attempts, &mut under_way, breaker.leave(Instant::now())).await;
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
@@ -79,6 +84,7 @@ impl Lane {
                             return;
                         }
                         health.note(&lane.endpoint, &event, &verdict);
+                        lane.judge(&mut breaker, &event, &verdict).await;
                     }
                     Err(error) => {
                         error!(endpoint = lane.endpoint.id, "an attempt to deliver an event broke off: {error}");
@@ -104,10 +110,46 @@ impl Lane {
         }
     }
 
-    /// Begins the attempts that are due and for which there is room; says when to look again.
-    async fn look(self: &Arc<Self>, attempts: &mut JoinSet<Attempted>, under_way: &mut HashSet<String>) -> Duration {
+    /// What an attempt says of the endpoint itself.
+    async fn judge(self: &Arc<Self>, breaker: &mut Breaker, event: &str, verdict: &Verdict) {
+        let now = Instant::now();
+        let endpoint = self.endpoint.id.clone();
+        match verdict {
+            Verdict::Delivered if breaker.taken() => {
+                info!(endpoint, "the endpoint counts as alive: what waits is tried now");
+                self.record(Change::EndpointRecovered { endpoint, at: self.clock.now() }).await;
+            }
+            Verdict::Failed(_) if breaker.failed(event, now) => {
+                warn!(endpoint, "the endpoint counts as dead: one event at a time is tried until one is taken");
+            }
+            Verdict::Failed(_) if breaker.expires(now) => {
+                let before = earlier(self.clock.now(), DELIVERY_AGE_MAX);
+                warn!(endpoint, %before, "what has waited for the endpoint for three days is given up");
+                self.record(Change::DeliveriesExpired { endpoint, before }).await;
+            }
+            _ => {}
+        }
+    }
+
+    /// Begins the attempts that are due and for which there is room and leave; says when to look again.
+    async fn look(
+        self: &Arc<Self>,
+        attempts: &mut JoinSet<Attempted>,
+        under_way: &mut HashSet<String>,
+        leave: Leave,
+    ) -> Duration {
         let generation = self.generation.load(Ordering::SeqCst);
-        let limit = self.endpoint.concurrency.max(1);
+        let limit = match leave {
+            Leave::All => self.endpoint.concurrency.max(1),
+            Leave::One => 1,
+            Leave::None(_) => 0,
+        };
+        if let Leave::None(wait) = leave
+            && under_way.is_empty()
+        {
+            self.idle.send_replace(generation);
+            return wait;
+        }
         if under_way.len() >= limit {
             return LOOK_AT_LEAST;
         }
@@ -141,30 +183,35 @@ impl Lane {
     async fn attempt(self: Arc<Self>, delivery: DueDelivery) -> Attempted {
         let row = delivery.event;
         let event = Event { id: row.id.clone(), kind: row.kind, body: Bytes::from(row.body) };
+        let begun = Instant::now();
         let outcome = self.endpoint.sink.deliver(&event).await;
-        let at = (self.wall)();
-        let attempt = delivery.attempts.saturating_add(1);
-        let age = millis_between(row.timestamp, at);
+        let (at, took) = ((self.wall)(), begun.elapsed());
+        let attempt =
+            |status, answer| Attempt { number: delivery.attempts.saturating_add(1), at, took, status, answer };
+        let age = millis_between(delivery.owed_since, at);
         let endpoint = self.endpoint.id.clone();
         let verdict = match outcome {
-            Outcome::Delivered { status } => {
+            Outcome::Delivered { status, answer } => {
                 self.counters.delivered();
-                self.record(Change::DeliverySucceeded { event: row.id.clone(), endpoint, at, attempt, status }).await;
+                let attempt = attempt(Some(status), answer);
+                self.record(Change::DeliverySucceeded { event: row.id.clone(), endpoint, attempt }).await;
                 Verdict::Delivered
             }
-            Outcome::Failed { status, error, retry_after } => {
-                let wait = delivery_wait(attempt, age, retry_after, random());
+            Outcome::Filtered => {
+                self.record(Change::DeliveryFiltered { event: row.id.clone(), endpoint }).await;
+                Verdict::Filtered
+            }
+            Outcome::Failed { status, error, answer, retry_after } => {
+                let wait = delivery_wait(delivery.tries.saturating_add(1), age, retry_after, random());
                 self.counters.undelivered(wait.is_none());
                 let retry_at = wait.map(|wait| later(self.clock.now(), wait));
                 if retry_at.is_none() {
-                    warn!(endpoint, event = row.id, attempt, "event given up after three days: {error}");
+                    warn!(endpoint, event = row.id, "event given up after three days: {error}");
                 }
                 let change = Change::DeliveryFailed {
                     event: row.id.clone(),
                     endpoint,
-                    at,
-                    attempt,
-                    status,
+                    attempt: attempt(status, answer),
                     error: error.clone(),
                     retry_at,
                 };
@@ -182,9 +229,7 @@ impl Lane {
                 let change = Change::DeliveryFailed {
                     event,
                     endpoint: endpoint.clone(),
-                    at,
-                    attempt,
-                    status: Some(410),
+                    attempt: attempt(Some(410), String::new()),
                     error: error.clone(),
                     retry_at,
                 };
@@ -193,7 +238,7 @@ impl Lane {
                 error!(
                     endpoint = self.endpoint.id,
                     sink = self.endpoint.sink.describe(),
-                    "the receiver answered 410 Gone: its endpoint is disabled until the next start"
+                    "the receiver answered 410 Gone: its endpoint is disabled until it is enabled, or the next start"
                 );
                 Verdict::Gone
             }
@@ -255,7 +300,7 @@ impl Health {
                     debug!(endpoint = endpoint.id, event, failures = self.failures, "event not taken: {problem}");
                 }
             }
-            Verdict::Gone => {}
+            Verdict::Filtered | Verdict::Gone => {}
         }
     }
 }
@@ -264,6 +309,10 @@ impl Health {
 fn millis_between(from: WallTime, to: WallTime) -> Duration {
     let millis = to.as_unix_millis().saturating_sub(from.as_unix_millis());
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+fn earlier(at: WallTime, by: Duration) -> WallTime {
+    at.plus_millis(-i64::try_from(by.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn later(at: WallTime, wait: Duration) -> WallTime {

@@ -5,7 +5,7 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::header::{CONTENT_TYPE, USER_AGENT};
 
-use super::{ReceiverUrl, WebhookClient, causes, read_head};
+use super::{ReceiverUrl, WebhookClient, causes, read_body};
 
 impl WebhookClient {
     /// Posts `body`, which is JSON, to `url`: the status of the answer, or why there is none. A redirect is an answer.
@@ -21,7 +21,7 @@ impl WebhookClient {
             let response = self.client.request(request).await.map_err(|error| causes(&error))?;
             let status = response.status().as_u16();
             // So that the connection can be used again.
-            read_head(response.into_body()).await;
+            read_body(response.into_body()).await;
             Ok(status)
         };
         let limit = self.attempt_timeout;

@@ -22,7 +22,7 @@ const LONG: Duration = Duration::from_secs(3600);
 type Script = Box<dyn Fn(&Event, usize) -> Outcome + Send + Sync>;
 
 /// A receiver in memory.
-struct Memory {
+pub(crate) struct Memory {
     begun: Instant,
     script: Script,
     came: Mutex<Vec<(Duration, String)>>,
@@ -30,21 +30,24 @@ struct Memory {
 }
 
 impl Memory {
-    fn new(script: impl Fn(&Event, usize) -> Outcome + Send + Sync + 'static) -> Arc<Self> {
+    pub(crate) fn new(script: impl Fn(&Event, usize) -> Outcome + Send + Sync + 'static) -> Arc<Self> {
         Self::slow(Duration::ZERO, script)
     }
 
-    fn slow(takes: Duration, script: impl Fn(&Event, usize) -> Outcome + Send + Sync + 'static) -> Arc<Self> {
+    pub(crate) fn slow(
+        takes: Duration,
+        script: impl Fn(&Event, usize) -> Outcome + Send + Sync + 'static,
+    ) -> Arc<Self> {
         Arc::new(Self { begun: Instant::now(), script: Box::new(script), came: Mutex::default(), takes })
     }
 
     /// Ids of the events that came, in order.
-    fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         self.came.lock().unwrap().iter().map(|(_, id)| id.clone()).collect()
     }
 
     /// When events came, since the beginning.
-    fn times(&self) -> Vec<Duration> {
+    pub(crate) fn times(&self) -> Vec<Duration> {
         self.came.lock().unwrap().iter().map(|(at, _)| *at).collect()
     }
 }
@@ -67,24 +70,24 @@ impl EventSink for Memory {
     }
 }
 
-fn taken() -> Outcome {
-    Outcome::Delivered { status: 200 }
+pub(crate) fn taken() -> Outcome {
+    Outcome::Delivered { status: 200, answer: String::new() }
 }
 
-fn refused() -> Outcome {
-    Outcome::Failed { status: Some(500), error: "HTTP 500".into(), retry_after: None }
+pub(crate) fn refused() -> Outcome {
+    Outcome::Failed { status: Some(500), error: "HTTP 500".into(), answer: String::new(), retry_after: None }
 }
 
 /// An announcer at work until it is dropped.
-struct Announcing {
-    handle: Announcer,
-    counters: Arc<Counters>,
+pub(crate) struct Announcing {
+    pub(crate) handle: Announcer,
+    pub(crate) counters: Arc<Counters>,
     task: tokio::task::JoinHandle<()>,
     stop: DropGuard,
 }
 
 impl Announcing {
-    fn start(world: &World, wall: &WallClock, sinks: &[(&str, Arc<dyn EventSink>)]) -> Self {
+    pub(crate) fn start(world: &World, wall: &WallClock, sinks: &[(&str, Arc<dyn EventSink>)]) -> Self {
         let endpoints = sinks
             .iter()
             .map(|(id, sink)| Endpoint { id: (*id).to_owned(), sink: sink.clone(), concurrency: 4 })
@@ -94,7 +97,7 @@ impl Announcing {
         Self { handle, counters, task: tokio::spawn(run), stop: stop.drop_guard() }
     }
 
-    async fn kill(self) {
+    pub(crate) async fn kill(self) {
         drop(self.stop);
         self.task.await.unwrap();
     }
@@ -114,7 +117,7 @@ fn all_of(world: &World, session: SessionId) -> Vec<String> {
     world.events().into_iter().map(|event| event.id).filter(|id| id.contains(&digits)).collect()
 }
 
-fn of(ids: &[String], session: SessionId) -> Vec<String> {
+pub(crate) fn of(ids: &[String], session: SessionId) -> Vec<String> {
     let digits = session.0.simple().to_string();
     ids.iter().filter(|id| id.contains(&digits)).cloned().collect()
 }
@@ -247,7 +250,12 @@ async fn an_event_that_is_refused_for_ten_minutes_steps_aside() {
 async fn a_receiver_that_asks_for_time_gets_it() {
     let world = World::new(&["hook"]);
     let sink = Memory::new(|_, times| match times {
-        1 => Outcome::Failed { status: Some(503), error: "busy".into(), retry_after: Some(Duration::from_secs(300)) },
+        1 => Outcome::Failed {
+            status: Some(503),
+            error: "busy".into(),
+            answer: String::new(),
+            retry_after: Some(Duration::from_secs(300)),
+        },
         _ => taken(),
     });
     world.session(1);

@@ -33,7 +33,7 @@ async fn outcome_of(answer: Answer) -> Outcome {
 
 fn error_of(outcome: Outcome) -> (Option<u16>, String, Option<Duration>) {
     match outcome {
-        Outcome::Failed { status, error, retry_after } => (status, error, retry_after),
+        Outcome::Failed { status, error, retry_after, .. } => (status, error, retry_after),
         other => panic!("not a failure: {other:?}"),
     }
 }
@@ -43,7 +43,7 @@ async fn a_delivery_is_a_signed_post_that_the_receiver_can_verify() {
     let receiver = Receiver::start(|_, _| Answer::Status(204)).await;
     let outcome =
         webhook(&receiver.url("/hook?token=1"), WebhookOptions::default()).deliver(&event("evt_1_ready")).await;
-    assert_eq!(outcome, Outcome::Delivered { status: 204 });
+    assert_eq!(outcome, Outcome::Delivered { status: 204, answer: String::new() });
     let request = &receiver.received()[0];
     assert_eq!(request.line, "POST /hook?token=1 HTTP/1.1");
     assert_eq!(request.id(), "evt_1_ready");
@@ -66,7 +66,7 @@ async fn connections_are_used_again() {
     let receiver = Receiver::start(|_, _| Answer::Status(200)).await;
     let webhook = webhook(&receiver.url("/"), WebhookOptions::default());
     for _ in 0..3 {
-        assert_eq!(webhook.deliver(&event("evt_1")).await, Outcome::Delivered { status: 200 });
+        assert_eq!(webhook.deliver(&event("evt_1")).await, Outcome::Delivered { status: 200, answer: String::new() });
         tokio::task::yield_now().await;
     }
     assert!(receiver.received().iter().all(|request| request.connection == 0));
@@ -75,7 +75,7 @@ async fn connections_are_used_again() {
 #[tokio::test]
 async fn only_2xx_is_delivered() {
     for status in [200, 201, 202, 204, 299] {
-        assert_eq!(outcome_of(Answer::Status(status)).await, Outcome::Delivered { status });
+        assert_eq!(outcome_of(Answer::Status(status)).await, Outcome::Delivered { status, answer: String::new() });
     }
     for status in [300, 400, 401, 404, 429, 500, 502, 503] {
         let (found, error, retry_after) = error_of(outcome_of(Answer::Status(status)).await);
@@ -198,7 +198,10 @@ async fn https_receivers_are_believed_when_their_authority_is() {
         let url = format!("https://{host}:{port}/").parse().unwrap();
         Some(Webhook::new(client, url, Vec::new()).deliver(&event("evt_1")).await)
     };
-    assert_eq!(send("localhost", Some(authority.pem())).await, Some(Outcome::Delivered { status: 200 }));
+    assert_eq!(
+        send("localhost", Some(authority.pem())).await,
+        Some(Outcome::Delivered { status: 200, answer: String::new() })
+    );
     assert!(!receiver.received()[0].headers.contains_key("webhook-signature"), "there is no secret");
     let (_, error, _) = error_of(send("127.0.0.1", Some(authority.pem())).await.unwrap());
     assert!(error.to_lowercase().contains("certificate"), "another name than the certificate's: {error}");

@@ -110,6 +110,11 @@ impl World {
         pulse.write(&RealDisk, self.directory.path()).unwrap();
     }
 
+    /// One of its endpoints.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoints[0]
+    }
+
     pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.directory.path().join(below)
     }
@@ -131,6 +136,8 @@ impl World {
             stream: format!("room{number}"),
             query: String::new(),
             remote_addr: "192.0.2.1:40000".into(),
+            tc_url: "rtmp://push.example/live".into(),
+            encoder: String::new(),
             started_at: start(),
         }));
         id

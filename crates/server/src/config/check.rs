@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use livetape_finalize::signature;
-use livetape_finalize::webhook::ReceiverUrl;
+use livetape_finalize::webhook::{AddressRange, ReceiverUrl};
 use livetape_media::Format;
 
 use super::{
     ByteSize, Config, EncryptionSetting, FallbackKind, Finding, HttpUrl, Period, S3Settings, Secret, StoreKind,
-    Webhook, webhook::EVENT_TYPES,
+    Webhook, WebhookFormat, webhook::EVENT_TYPES,
 };
 
 const SECOND: Period = Period::from_secs(1);
@@ -266,36 +266,77 @@ fn log(config: &Config, findings: &mut Findings<'_>) {
 
 fn webhook<'a>(index: usize, webhook: &'a Webhook, names: &mut BTreeSet<&'a str>, findings: &mut Findings<'_>) {
     let setting = |key: &str| format!("webhooks.{index}.{key}");
-    let name_is_good = |name: &str| {
-        !name.is_empty()
-            && name.len() <= 64
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-    };
-    if webhook.url.is_empty() {
-        // Its name would be missing too, and that is not worth saying.
-    } else if !name_is_good(&webhook.name) {
-        findings.problem(setting("name"), "a webhook's name must be 1 to 64 letters, digits, '-' and '_'");
-    } else if !names.insert(&webhook.name) {
+    for (key, message) in webhook_problems(webhook) {
+        findings.problem(setting(key), message);
+    }
+    if !webhook.url.is_empty() && !webhook.name.is_empty() && !names.insert(&webhook.name) {
         let message = format!("two webhooks are called '{}'; give each a name of its own", webhook.name);
         findings.problem(setting("name"), message);
     }
+}
+
+/// What is wrong with a webhook: the settings and what is to be said of each.
+pub(crate) fn webhook_problems(webhook: &Webhook) -> Vec<(&'static str, String)> {
+    let mut problems = Vec::new();
+    let mut problem = |key: &'static str, message: String| problems.push((key, message));
+    let name = &webhook.name;
+    let name_is_good = !name.is_empty()
+        && name.len() <= 64
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if webhook.url.is_empty() {
-        findings.problem(setting("url"), "a webhook needs a url");
-    } else if let Err(error) = webhook.url.reveal().parse::<ReceiverUrl>() {
-        findings.problem(setting("url"), error.to_string());
+        // Its name would be missing too, and that is not worth saying.
+        problem("url", "a webhook needs a url".to_owned());
+    } else if !name_is_good {
+        problem("name", "a webhook's name must be 1 to 64 letters, digits, '-' and '_'".to_owned());
     }
-    if webhook.secret.is_empty() {
-        findings.problem(setting("secret"), format!("a webhook needs a secret; {MAKE_A_SECRET}"));
-    } else if let Err(error) = webhook.secret.reveal().parse::<signature::Secret>() {
-        findings.problem(setting("secret"), format!("{error}; {MAKE_A_SECRET}"));
+    if !webhook.url.is_empty()
+        && let Err(error) = webhook.url.reveal().parse::<ReceiverUrl>()
+    {
+        problem("url", error.to_string());
     }
+    secrets(webhook, &mut problem);
     for event in &webhook.events {
         if !EVENT_TYPES.contains(&event.as_str()) {
             let message = format!("'{event}' is not a type of event; the types are {}", EVENT_TYPES.join(", "));
-            findings.problem(setting("events"), message);
+            problem("events", message);
         }
     }
-    findings.period(&setting("timeout"), webhook.timeout, SECOND..=MINUTE);
+    for range in &webhook.allow_addresses {
+        if let Err(error) = range.parse::<AddressRange>() {
+            problem("allow_addresses", error.to_string());
+        }
+    }
+    if !(SECOND..=MINUTE).contains(&webhook.timeout) {
+        let message = format!("{} is out of range; it must be between {SECOND} and {MINUTE}", webhook.timeout);
+        problem("timeout", message);
+    }
+    if !(1..=64).contains(&webhook.concurrency) {
+        problem("concurrency", format!("{} is out of range; it must be between 1 and 64", webhook.concurrency));
+    }
+    problems
+}
+
+/// The secrets of a webhook. Only our own format needs one; Tencent's callback key may be short.
+fn secrets(webhook: &Webhook, problem: &mut impl FnMut(&'static str, String)) {
+    if webhook.secret.is_empty() {
+        if webhook.format == WebhookFormat::Native {
+            problem("secret", format!("a webhook needs a secret; {MAKE_A_SECRET}"));
+        } else if !webhook.old_secret.is_empty() {
+            problem("old_secret", "there is an old secret and no new one".to_owned());
+        }
+        return;
+    }
+    let key_may_be_short = webhook.format == WebhookFormat::Tencent;
+    for (key, secret) in [("secret", &webhook.secret), ("old_secret", &webhook.old_secret)] {
+        if secret.is_empty()
+            || key_may_be_short && !secret.reveal().starts_with("whsec_") && secret.reveal().len() <= 256
+        {
+            continue;
+        }
+        if let Err(error) = secret.reveal().parse::<signature::Secret>() {
+            problem(key, format!("{error}; {MAKE_A_SECRET}"));
+        }
+    }
 }
 
 const MAKE_A_SECRET: &str = "`echo whsec_$(openssl rand -base64 32)` makes one";

@@ -21,6 +21,10 @@ pub struct HttpSettings {
     pub token_file: PathBuf,
     /// Whether `/media/` is served without a token.
     pub public_media: bool,
+    /// What Tencent's older calls (`/common_access`) are signed with. Empty: there are none.
+    pub tencent_key: Secret,
+    /// A file that holds the key.
+    pub tencent_key_file: PathBuf,
     /// Connections in all.
     pub max_connections: u32,
     /// How long a request's head may take to arrive, and its answer to be made. Sending a file may
@@ -47,6 +51,8 @@ impl Default for HttpSettings {
             token: Secret::default(),
             token_file: PathBuf::new(),
             public_media: false,
+            tencent_key: Secret::default(),
+            tencent_key_file: PathBuf::new(),
             max_connections: 1_000,
             request_timeout: Period::from_secs(30),
             cors_origins: Vec::new(),

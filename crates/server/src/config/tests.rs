@@ -34,8 +34,8 @@ fn an_unknown_setting_is_shown_with_its_line_but_not_its_value() {
     check_error(
         "[http]\nlisten = \"127.0.0.1:1\"\n  tokn = \"hunter2hunter2hunter2\"\n",
         "FILE:3:3: unknown field `tokn`, expected one of `listen`, `public_base_url`, `token`, `token_file`, \
-         `public_media`, `max_connections`, `request_timeout`, `cors_origins`, `trusted_proxies`, `max_request_rate`, \
-         `max_failure_rate`\n   |\n 3 |   tokn = ...\n   |   ^^^^",
+         `public_media`, `tencent_key`, `tencent_key_file`, `max_connections`, `request_timeout`, `cors_origins`, \
+         `trusted_proxies`, `max_request_rate`, `max_failure_rate`\n   |\n 3 |   tokn = ...\n   |   ^^^^",
     );
     check_error(
         "[rmtp]\n",
@@ -268,6 +268,47 @@ fn a_level_that_is_none_is_refused() {
         assert!(error.starts_with("FILE:2:9: "), "{error}");
     }
     load_text("[log]\nlevel = \"info,livetape_rtmp=debug\"\n", &[], &[]).unwrap();
+}
+
+#[test]
+fn receivers_of_other_servers_need_no_secret_and_tencents_key_may_be_short() {
+    let webhook = |lines: &str| {
+        let text = format!("[[webhooks]]\nurl = \"https://example.com/\"\n{lines}\n");
+        load_text(&text, &[], &[]).map(|loaded| loaded.config.webhooks[0].clone())
+    };
+    for good in [
+        "format = \"srs\"",
+        "format = \"nginx-rtmp\"",
+        "format = \"tencent\"",
+        "format = \"tencent\"\nsecret = \"short\"\ntencent_app_id = 1250000000\ntencent_text_time = true",
+        "format = \"native\"\nsecret = \"a secret of enough bytes\"\nold_secret = \"another of enough bytes\"",
+        "format = \"srs\"\nallow_addresses = [\"169.254.10.0/24\"]\nconcurrency = 64",
+    ] {
+        assert!(webhook(good).is_ok(), "{good}");
+    }
+    for (bad, expected) in [
+        ("format = \"xml\"", "unknown variant `xml`"),
+        ("format = \"srs\"\nsecret = \"short\"", "16 to 256 bytes"),
+        ("format = \"srs\"\nold_secret = \"another of enough bytes\"", "no new one"),
+        ("format = \"native\"\nsecret = \"a secret of enough bytes\"\nold_secret = \"short\"", "16 to 256 bytes"),
+        ("format = \"srs\"\nallow_addresses = [\"everywhere\"]", "is not a range of addresses"),
+        ("format = \"srs\"\nconcurrency = 0", "must be between 1 and 64"),
+    ] {
+        let error = webhook(bad).unwrap_err();
+        assert!(error.contains(expected), "{bad}: {error}");
+        assert!(!error.contains("\"short\"") && !error.contains("another of"), "{error}");
+    }
+}
+
+#[test]
+fn every_type_of_event_has_a_schema() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/events");
+    let found: BTreeSet<String> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| name != "common")
+        .collect();
+    assert_eq!(found, EVENT_TYPES.into_iter().map(str::to_owned).collect());
 }
 
 /// The paths of all settings, `webhooks.url` and so on for each webhook's.

@@ -1,6 +1,7 @@
-//! `GET /v1/events`: everything that was announced, in order.
+//! `GET /v1/events`: everything that was announced, in order; as it happens for `text/event-stream`.
 
 use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use livetape_catalog::{Catalog, CatalogError, EventRow, MAX_LIMIT};
 use serde::Serialize;
@@ -15,7 +16,8 @@ struct EventList {
     next_cursor: Option<String>,
 }
 
-/// Events, oldest first.
+/// Events, oldest first. With `Accept: text/event-stream` those after `after`, or the one that `Last-Event-ID`
+/// names, or from now on, as they happen.
 #[utoipa::path(
     get,
     path = "/v1/events",
@@ -27,27 +29,54 @@ struct EventList {
     responses(
         (status = 200, description = "One page of events; `next_cursor` is the `after` of the next, null when there is none yet", body = schema::EventList),
         (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Too many clients follow the events", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let mut query = Query::parse(query.as_deref());
     let after: Option<String> = query.take("after");
     let limit = query.take_number("limit", 1, i64::try_from(MAX_LIMIT).unwrap_or(i64::MAX));
     query.finish()?;
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(livetape_catalog::DEFAULT_LIMIT);
+    if wants_stream(&headers) {
+        return follow(&api, after, &headers).await;
+    }
     let catalog = api.catalog.clone();
     let found = blocking("listing events", move || {
         let Some(sequence) = place(&catalog, after.as_deref())? else { return Ok(None) };
         // One more than asked for tells whether there is a next page.
         catalog.events_after(sequence, limit + 1).map(Some)
     });
-    let unknown = || bad_parameter("after", "must be the sequence or the id of an event");
     let mut rows = found.await?.ok_or_else(unknown)?;
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next_cursor = rows.last().filter(|_| more).map(|row| row.sequence.to_string());
     let items = rows.into_iter().map(event).collect::<Result<_, _>>()?;
     json(&EventList { items, next_cursor })
+}
+
+fn unknown() -> Problem {
+    bad_parameter("after", "must be the sequence or the id of an event")
+}
+
+fn wants_stream(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accept.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim() == "text/event-stream")
+}
+
+/// Events as they happen. What a client that comes back has read already counts more than what it asked first.
+async fn follow(api: &Api, after: Option<String>, headers: &HeaderMap) -> Result<Response, Problem> {
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let catalog = api.catalog.clone();
+    let place = blocking("finding an event", move || match last.or(after) {
+        Some(from) => place(&catalog, Some(&from)),
+        None => Ok(Some(i64::try_from(catalog.counts()?.events).unwrap_or(i64::MAX))),
+    });
+    api.feed.follow(place.await?.ok_or_else(unknown)?)
 }
 
 /// The sequence that `after` means; `None` when it means none.

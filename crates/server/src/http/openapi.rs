@@ -7,7 +7,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{events, health, media, metrics, problem, recordings, schema, streams};
+use super::{deliveries, events, health, media, metrics, problem, recordings, schema, streams, tape, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -21,6 +21,16 @@ use super::{events, health, media, metrics, problem, recordings, schema, streams
         recordings::one,
         recordings::delete,
         events::list,
+        deliveries::list,
+        deliveries::one,
+        deliveries::redeliver,
+        webhooks::list,
+        webhooks::one,
+        webhooks::put,
+        webhooks::delete,
+        webhooks::enable,
+        webhooks::redeliver,
+        tape::common_access,
         media::media,
         health::healthz,
         health::readyz,

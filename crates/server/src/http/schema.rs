@@ -3,6 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(super) use deliveries::{Delivery, DeliveryList, SentAgain, Webhook, WebhookList};
+pub(super) use tape::TapeAnswer;
+
+mod deliveries;
+mod tape;
+
 /// A recording's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -173,16 +179,42 @@ pub(super) struct Event {
     pub sequence: i64,
     /// Its id, the same on every delivery.
     pub id: String,
-    /// `stream.started`, `stream.ended`, `recording.started`, `recording.ready`,
+    /// `stream.started`, `stream.ended`, `recording.started`, `recording.ended`, `recording.ready`,
     /// `recording.failed`, `recording.discarded`, `recording.deleted` or `recording.warning`.
     #[serde(rename = "type")]
     pub kind: String,
     /// When it happened (RFC 3339).
     pub timestamp: String,
+    /// Which of its stream's events it is, from 1, without a gap. Missing in events from before they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<i64>,
     /// Of `recording.*`: the recording, whose `state` is `deleted` in `recording.deleted`; of `stream.*`: the
     /// session; of `recording.warning`: what was noticed.
     #[schema(value_type = Object)]
     pub data: serde_json::Value,
+    /// The push behind it. Missing in events from before it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<Push>,
+}
+
+/// The push behind an event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Push {
+    /// The node that took it.
+    pub node: String,
+    /// The query of the push URL, without secrets.
+    pub query: String,
+    /// The publisher's address and port.
+    pub remote_addr: String,
+    /// The URL the publisher said it connected to, without query and user; empty: unknown.
+    pub tc_url: String,
+    /// What the publisher called itself; empty: unknown.
+    pub encoder: String,
+    /// The moment of the recording's start on the timeline of the push, in milliseconds; null in events of no
+    /// recording.
+    #[schema(required)]
+    pub start_ms: Option<i64>,
 }
 
 /// One page of events.

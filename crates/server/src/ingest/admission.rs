@@ -52,6 +52,8 @@ impl Admission<'_> {
             stream: path.name.clone(),
             query: query::redacted(&request.query),
             remote_addr: session.remote.clone(),
+            tc_url: request.tc_url.clone().unwrap_or_default(),
+            encoder: request.encoder.clone().unwrap_or_default(),
             started_at: session.started_at,
         });
         match tokio::time::timeout(CATALOG_TIMEOUT, self.context.change(change)).await {

@@ -5,6 +5,10 @@
 mod access;
 mod connections;
 mod deletion;
+mod feed;
+mod receiver;
+mod tape;
+mod webhooks;
 mod world;
 
 use axum::http::StatusCode;
@@ -100,8 +104,10 @@ fn events_are_read_on_from_any_of_them() {
     assert_eq!(all["next_cursor"], Value::Null);
     let items = all["items"].as_array().unwrap();
     let kinds: Vec<&str> = items.iter().take(3).map(|event| event["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["stream.started", "recording.started", "recording.ready"]);
-    assert_eq!(items.len(), 9);
+    assert_eq!(kinds, ["stream.started", "recording.started", "recording.ended"]);
+    assert_eq!(items.len(), 12);
+    let numbers: Vec<i64> = items.iter().map(|event| event["seq"].as_i64().unwrap()).collect();
+    assert_eq!(numbers, (1..=12).collect::<Vec<_>>(), "of one stream");
 
     let third = &items[2];
     for after in [third["sequence"].to_string(), third["id"].as_str().unwrap().to_owned()] {
@@ -117,7 +123,7 @@ fn events_are_read_on_from_any_of_them() {
         after = next.to_owned();
     }
     assert_eq!(&read, items);
-    let nothing = world.get(&format!("/v1/events?after={}", items[8]["sequence"])).json();
+    let nothing = world.get(&format!("/v1/events?after={}", items[11]["sequence"])).json();
     assert_eq!(nothing, json!({"items": [], "next_cursor": null}));
 }
 
@@ -340,12 +346,12 @@ fn the_description_is_the_committed_one_and_names_every_route() {
     assert_eq!(world.get("/openapi.json").text(), described);
     let paths = world.get("/openapi.json").json()["paths"].as_object().unwrap().clone();
     for path in paths.keys() {
-        let concrete = path.replace("{id}", "rec_0").replace("{key}", "none.mp4");
+        let concrete = path.replace("{id}", "rec_0").replace("{key}", "none.mp4").replace("{name}", "none");
         let answer = world.get(&concrete);
         let unknown = answer.status == StatusCode::NOT_FOUND && !path.contains('{');
         assert!(!unknown, "{path} is described but does not exist");
     }
-    assert_eq!(paths.len(), 8);
+    assert_eq!(paths.len(), 16);
 }
 
 #[test]
@@ -368,6 +374,9 @@ fn answers_have_the_shapes_that_are_described() {
         (format!("/v1/recordings/{id}"), "Recording"),
         ("/v1/streams".to_owned(), "StreamList"),
         ("/v1/events".to_owned(), "EventList"),
+        ("/v1/deliveries".to_owned(), "DeliveryList"),
+        ("/v1/webhooks".to_owned(), "WebhookList"),
+        ("/v1/webhooks/configured".to_owned(), "Webhook"),
         ("/healthz".to_owned(), "Health"),
         ("/readyz".to_owned(), "Readiness"),
         ("/v1/nothing".to_owned(), "Problem"),

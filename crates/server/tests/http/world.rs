@@ -10,15 +10,16 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use livetape_catalog::{Addresses, Catalog, Change, Facts, NewRecording, NewSession, Options, StoreRole};
 use livetape_disk::{RealDisk, Spool};
-use livetape_finalize::{Policy, Retention, Tools};
+use livetape_finalize::{Announcer, Counters, Policy, Retention, Tools, WallClock};
 use livetape_media::{Format, MediaTime, WallTime};
 use livetape_mux::{FileName, Progress};
 use livetape_record::{RecordingId, SessionId, StreamPath};
-use livetape_server::config::Secret;
+use livetape_server::config::{Config, Secret, Webhook};
 use livetape_server::http::keyring::Keyring;
-use livetape_server::http::{Access, Api, EventTail, UrlLifetime, router};
+use livetape_server::http::{Access, Api, EventTail, Feed, UrlLifetime, router};
 use livetape_server::live::{Live, LiveSession, Place};
 use livetape_server::stores::Stores;
+use livetape_server::webhooks::{EndpointMaker, Webhooks};
 use livetape_store::{ContentType, DirectoryStore};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -42,8 +43,24 @@ pub(crate) struct World {
     deleting: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
 
+/// The webhook of the configuration, at whose address nobody is.
+pub(crate) const CONFIGURED: &str = "configured";
+
+fn config_webhooks() -> Vec<Webhook> {
+    vec![Webhook {
+        name: CONFIGURED.to_owned(),
+        url: "http://127.0.0.1:9/hook?key=hunter2".parse().unwrap(),
+        secret: Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        events: vec!["recording.failed".to_owned()],
+        ..Webhook::default()
+    }]
+}
+
+/// What Tencent's older calls are signed with.
+pub(crate) const TENCENT_KEY: &str = "testkey123";
+
 /// When everything happens.
-const NOW: i64 = 1_795_381_620_000;
+pub(crate) const NOW: i64 = 1_795_381_620_000;
 
 pub(crate) fn session(number: u128) -> SessionId {
     SessionId(uuid::Uuid::from_u128(0x7000_8000_0000_0000_0000 + number))
@@ -70,7 +87,8 @@ impl World {
 
     fn build(tokens: &[&str], public_media: bool, min_free_bytes: u64) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options { addresses: Addresses::new("http://tape.test"), endpoints: Vec::new(), gate: None };
+        let endpoints = vec![CONFIGURED.to_owned()];
+        let options = Options { addresses: Addresses::new("http://tape.test"), endpoints, gate: None };
         let catalog = Catalog::open(&directory.path().join("livetape.db"), options).unwrap();
         let tail = Arc::new(EventTail::new(&catalog).unwrap());
         let store = Arc::new(DirectoryStore::open(Arc::new(RealDisk), &directory.path().join("media")).unwrap());
@@ -84,14 +102,25 @@ impl World {
             counters: Arc::default(),
         };
         let (retention, deleting) = Retention::new(tools, Policy::default(), CancellationToken::new());
+        let counters: Arc<Counters> = Arc::default();
+        let wall: WallClock = Arc::new(|| WallTime::from_unix_millis(NOW));
+        let maker = EndpointMaker::new(&Config::default(), Live::default());
+        let configured = config_webhooks();
+        let endpoints = maker.all(&configured, &catalog).unwrap();
+        let (announcer, announcing) = Announcer::new(&catalog, endpoints, &wall, &counters, CancellationToken::new());
+        RUNTIME.spawn(announcing);
+        let webhooks = Webhooks::new(catalog.clone(), announcer, configured, maker);
         let api = Api {
+            feed: Feed::new(&catalog, CancellationToken::new()),
             catalog,
+            webhooks,
+            wall,
             stores: Stores { primary: store, fallback: None },
             url_lifetime: UrlLifetime { primary: Duration::from_secs(60), fallback: Duration::from_secs(60) },
             spool,
             live: Live::default(),
             tail,
-            counters: Arc::default(),
+            counters,
             retention,
             draining: CancellationToken::new(),
             min_free_bytes,
@@ -101,6 +130,7 @@ impl World {
         let access = Access {
             keyring: keyring.clone(),
             public_media,
+            tencent_key: Secret::new(TENCENT_KEY),
             request_timeout: Duration::from_secs(30),
             cors_origins: tokens.iter().map(|_| "https://console.example.com".to_owned()).collect(),
             trusted_proxies: Vec::new(),
@@ -142,6 +172,8 @@ impl World {
             stream: stream.to_owned(),
             query: String::new(),
             remote_addr: "192.0.2.1:5000".to_owned(),
+            tc_url: "rtmp://push.test/live".to_owned(),
+            encoder: "test".to_owned(),
             started_at,
         };
         self.api.catalog.apply(Change::SessionStarted(new)).unwrap();
@@ -218,6 +250,16 @@ impl World {
         block_on(Answer::of(self.router.clone(), method, path, headers))
     }
 
+    /// A request with a body.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Answer {
+        block_on(Answer::sent(self.router.clone(), method, path, body))
+    }
+
+    /// The router, for requests whose answers have no end.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     /// One number of `/metrics`; 0 when it is not there yet.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").text();
@@ -245,7 +287,16 @@ impl Answer {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        Self::to(router, request.body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn sent(router: Router, method: &str, path: &str, body: &str) -> Self {
+        let request = Request::builder().method(method).uri(path);
+        Self::to(router, request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    async fn to(router: Router, request: Request<Body>) -> Self {
+        let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Self { status: parts.status, headers: parts.headers, body }

@@ -26,6 +26,6 @@ impl EventSink for HastySink {
             tokio::time::sleep(Duration::from_millis(20)).await;
             sink.deliver(&event).await
         });
-        Box::pin(std::future::ready(Outcome::Delivered { status: 200 }))
+        Box::pin(std::future::ready(Outcome::Delivered { status: 200, answer: String::new() }))
     }
 }

@@ -1,42 +1,68 @@
-//! The configured webhooks as endpoints of the announcer, filtered and counted.
+//! One webhook as an endpoint of the announcer, filtered and counted.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use livetape_finalize::Endpoint;
+use livetape_finalize::dialect::{Dialect, MediaRoots, Tencent};
+use livetape_finalize::signature::Secret;
 use livetape_finalize::sink::{Delivering, Event, EventSink, Outcome};
-use livetape_finalize::webhook::{ReceiverUrl, WebhookClient, WebhookOptions};
+use livetape_finalize::webhook::{AddressPolicy, ReceiverUrl, WebhookClient, WebhookOptions};
 use livetape_record::RecordingId;
 use serde::Deserialize;
 
-use crate::config::Webhook;
+use crate::config::{Webhook, WebhookFormat};
 use crate::live::Live;
 use crate::metrics;
 
-/// Attempts to one webhook that may be under way at once, each of another stream.
-const CONCURRENCY: usize = 8;
-/// What the catalog notes for an event the webhook does not want: no request was made.
-const NOT_SENT: u16 = 0;
-
-/// An endpoint for each webhook.
+/// The endpoint of a webhook.
 ///
 /// # Errors
 /// When TLS cannot be set up.
-pub(super) fn endpoints(webhooks: &[Webhook], live: &Live) -> Result<Vec<Endpoint>, anyhow::Error> {
-    webhooks.iter().map(|webhook| endpoint(webhook, live.clone())).collect()
+pub(super) fn endpoint(webhook: &Webhook, roots: &MediaRoots, live: Live) -> Result<Endpoint, anyhow::Error> {
+    let url: ReceiverUrl = webhook.url.reveal().parse()?;
+    let allow = webhook.allow_addresses.iter().map(|range| range.parse()).collect::<Result<_, _>>()?;
+    let options = WebhookOptions {
+        policy: AddressPolicy { allow, refuse: Vec::new() },
+        https: url.is_https(),
+        attempt_timeout: webhook.timeout.duration(),
+        ..WebhookOptions::default()
+    };
+    let client = WebhookClient::new(options)?;
+    let sender = livetape_finalize::webhook::Webhook::new(client, url, secrets(webhook)?);
+    let sender = sender.speaking(dialect(webhook, roots));
+    let (name, wanted) = (webhook.name.clone(), webhook.events.clone());
+    let sink = Subscription { name, wanted, sender: Arc::new(sender), live };
+    let concurrency = usize::try_from(webhook.concurrency).unwrap_or(1);
+    Ok(Endpoint { id: webhook.name.clone(), sink: Arc::new(sink), concurrency })
 }
 
-fn endpoint(webhook: &Webhook, live: Live) -> Result<Endpoint, anyhow::Error> {
-    let url: ReceiverUrl = webhook.url.reveal().parse()?;
-    let attempt_timeout = webhook.timeout.duration();
-    let options = WebhookOptions { https: url.is_https(), attempt_timeout, ..WebhookOptions::default() };
-    let client = WebhookClient::new(options).with_context(|| format!("webhook '{}'", webhook.name))?;
-    let secrets = vec![webhook.secret.reveal().parse()?];
-    let sender = livetape_finalize::webhook::Webhook::new(client, url, secrets);
-    let sink =
-        Subscription { name: webhook.name.clone(), wanted: webhook.events.clone(), sender: Arc::new(sender), live };
-    Ok(Endpoint { id: webhook.name.clone(), sink: Arc::new(sink), concurrency: CONCURRENCY })
+/// What deliveries are signed with, the new secret first. Tencent's callback key may be too short for a
+/// signature of the body.
+fn secrets(webhook: &Webhook) -> Result<Vec<Secret>, anyhow::Error> {
+    let mut secrets = Vec::new();
+    for secret in [&webhook.secret, &webhook.old_secret].into_iter().filter(|secret| !secret.is_empty()) {
+        match secret.reveal().parse::<Secret>() {
+            Ok(secret) => secrets.push(secret),
+            Err(_) if webhook.format == WebhookFormat::Tencent => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(secrets)
+}
+
+fn dialect(webhook: &Webhook, roots: &MediaRoots) -> Dialect {
+    match webhook.format {
+        WebhookFormat::Native => Dialect::Native,
+        WebhookFormat::Tencent => Dialect::Tencent(Tencent {
+            key: webhook.secret.reveal().to_owned(),
+            app_id: webhook.tencent_app_id,
+            legacy_fields: webhook.tencent_legacy_fields,
+            text_time: webhook.tencent_text_time,
+        }),
+        WebhookFormat::Srs => Dialect::Srs(roots.clone()),
+        WebhookFormat::NginxRtmp => Dialect::NginxRtmp(roots.clone()),
+    }
 }
 
 /// Passes on the events that a webhook wants, and counts what became of them.
@@ -56,12 +82,13 @@ impl EventSink for Subscription {
 
     fn deliver<'a>(&'a self, event: &'a Event) -> Delivering<'a> {
         Box::pin(async move {
-            if !self.wanted.is_empty() && !self.wanted.contains(&event.kind) {
-                return Outcome::Delivered { status: NOT_SENT };
-            }
-            let outcome = self.sender.deliver(event).await;
+            let outcome = match self.wanted.is_empty() || self.wanted.contains(&event.kind) {
+                true => self.sender.deliver(event).await,
+                false => Outcome::Filtered,
+            };
             let result = match outcome {
                 Outcome::Delivered { .. } => "delivered",
+                Outcome::Filtered => "filtered",
                 Outcome::Failed { .. } => "failed",
                 Outcome::Gone => "gone",
             };
@@ -111,7 +138,7 @@ mod tests {
 
         fn deliver<'a>(&'a self, event: &'a Event) -> Delivering<'a> {
             self.0.lock().unwrap().push(event.id.clone());
-            Box::pin(std::future::ready(Outcome::Delivered { status: 200 }))
+            Box::pin(std::future::ready(Outcome::Delivered { status: 200, answer: String::new() }))
         }
     }
 
@@ -129,13 +156,15 @@ mod tests {
             sender: memory.clone(),
             live: Live::default(),
         };
-        assert_eq!(subscription.deliver(&event("stream.started")).await, Outcome::Delivered { status: NOT_SENT });
-        assert_eq!(subscription.deliver(&event("recording.ready")).await, Outcome::Delivered { status: 200 });
+        assert_eq!(subscription.deliver(&event("stream.started")).await, Outcome::Filtered);
+        let taken = Outcome::Delivered { status: 200, answer: String::new() };
+        assert_eq!(subscription.deliver(&event("recording.ready")).await, taken);
         assert_eq!(*memory.0.lock().unwrap(), ["evt_recording.ready"]);
         let text = metrics::render();
         assert!(text.contains("livetape_announced_bytes_total{webhook=\"filtered\"} 10"), "{text}");
         assert!(text.contains("livetape_announced_milliseconds_total{webhook=\"filtered\"} 2500"), "{text}");
         let deliveries = "livetape_deliveries_total{webhook=\"filtered\",result=\"delivered\"} 1";
         assert!(text.contains(deliveries), "{text}");
+        assert!(text.contains("livetape_deliveries_total{webhook=\"filtered\",result=\"filtered\"} 1"), "{text}");
     }
 }
