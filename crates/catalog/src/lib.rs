@@ -42,6 +42,6 @@ pub use filter::{DEFAULT_LIMIT, MAX_LIMIT, Page, RecordingFilter};
 pub use inspect::{FoundRow, Inspection, ReadyEvent, Use, ready_event_id};
 pub use query::{Counts, EndpointCounts};
 pub use rebuild::{Rebuilt, rebuild};
-pub use row::{AudioFacts, Facts, RecordingRow, SessionRow, VideoFacts};
+pub use row::{AudioFacts, Facts, PlaylistFacts, RecordingRow, SessionRow, VideoFacts};
 pub use state::{DeletionReason, DeliveryState, RecordingState, StoreRole};
 pub use view::{Addresses, RecordingView, SessionView, ShownState, object_url};

@@ -31,8 +31,8 @@ const PASSES: [&[Table]; 6] = [
     &[Table::Deliveries],
     &[Table::Attempts],
 ];
-/// Columns of a recording in version 1, in version 2, and now.
-const RECORDING_COLUMNS: [usize; 3] = [29, 31, 34];
+/// Columns of a recording in each version.
+const RECORDING_COLUMNS: [usize; 4] = [29, 31, 34, 35];
 
 /// A new catalog that is being filled.
 pub(super) struct Filling<'a> {

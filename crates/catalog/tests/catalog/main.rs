@@ -13,5 +13,6 @@ mod inspection;
 mod migration;
 mod opening;
 mod paging;
+mod playlists;
 mod rebuilding;
 mod shapes;

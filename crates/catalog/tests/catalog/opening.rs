@@ -49,7 +49,7 @@ fn the_database_is_as_durable_and_strict_as_it_should_be() {
     };
     assert_eq!(pragma("journal_mode"), format!("{:?}", rusqlite::types::ValueRef::Text(b"wal")));
     assert_eq!(pragma("application_id"), "Integer(1280590160)");
-    assert_eq!(pragma("user_version"), "Integer(3)");
+    assert_eq!(pragma("user_version"), "Integer(4)");
     assert!(connection.execute("INSERT INTO tallies VALUES ('x', 'many')", []).is_err(), "tables are strict");
     assert!(rusqlite::version_number() >= 3_051_003);
 }
@@ -113,8 +113,8 @@ fn a_log_without_its_file_is_damage_not_a_new_catalog() {
 #[test]
 fn a_later_version_and_other_programs_files_are_refused() {
     let (_directory, path) = closed();
-    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 4).unwrap();
-    assert!(matches!(refused(&path), CatalogError::Newer { found: 4, known: 3, .. }));
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 5).unwrap();
+    assert!(matches!(refused(&path), CatalogError::Newer { found: 5, known: 4, .. }));
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("other.db");
