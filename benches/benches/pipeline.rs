@@ -67,6 +67,7 @@ fn mux(bencher: Bencher<'_, '_>, what: &str) {
             metadata: Metadata::default(),
             max_duration: Duration::from_secs(1800),
             layout: Layout { segment_type, ..Layout::default() },
+            playlists: None,
         })
         .bench_local_values(|begin| {
             let mut ops = Vec::new();

@@ -36,5 +36,6 @@ pub fn policy(format: Format) -> Policy {
         min_duration: Duration::from_secs(1),
         track_wait: Duration::from_secs(1),
         names: NameTemplate::default(),
+        playlists: false,
     }
 }

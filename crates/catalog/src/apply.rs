@@ -4,6 +4,7 @@ mod deletion;
 mod deliveries;
 mod endpoints;
 mod outbox;
+mod playlists;
 mod recordings;
 mod resend;
 mod sessions;
@@ -35,10 +36,17 @@ pub(crate) struct Work<'a> {
 impl Work<'_> {
     /// Makes `change`. On an error the transaction is to be rolled back to where it was.
     pub(crate) fn apply(&self, change: &Change) -> Result<Applied, CatalogError> {
+        let applied = self.apply_to_one(change)?;
+        self.follow(change)?;
+        Ok(applied)
+    }
+
+    fn apply_to_one(&self, change: &Change) -> Result<Applied, CatalogError> {
         match change {
             Change::SessionStarted(session) => self.session_started(session),
             Change::SessionEnded { id, at, reason } => self.session_ended(id, *at, reason),
-            Change::RecordingOpened(recording) => self.recording_opened(recording),
+            Change::RecordingOpened(recording) => self.recording_opened(recording, None),
+            Change::PlaylistsOpened { of, key } => self.playlists_opened(of, key),
             Change::RecordingFinished { id, ended_at, reason, facts, recovered, lost } => {
                 self.recording_finished(id, *ended_at, reason, facts, *recovered, *lost)
             }

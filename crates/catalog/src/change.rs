@@ -32,6 +32,15 @@ pub enum Change {
     /// A recording begins, in state `recording`. Its session must be in the catalog. Event
     /// `recording.started`.
     RecordingOpened(NewRecording),
+    /// Playlists over an MP4 begin: an HLS recording whose media is the MP4's. Only of one that is `recording`.
+    /// From then on whatever becomes of the MP4 becomes of them, with events of their own. Event
+    /// `recording.started`.
+    PlaylistsOpened {
+        /// The MP4.
+        of: RecordingId,
+        /// Where they will be in the store.
+        key: String,
+    },
     /// A recording will never change again on disk. From `recording` to `finished`. Event `recording.ended`.
     RecordingFinished {
         /// Which.

@@ -14,7 +14,7 @@ use crate::{AudioFacts, CatalogError, EventRow, RecordingRow, SessionRow, StoreR
 pub(crate) const RECORDING: &str = "id, node, app, stream, state, key, started_ms, ended_ms, start_reason, end_reason, \
      size_bytes, duration_ms, video_codec, video_width, video_height, video_frame_rate, video_frames, audio_codec, \
      audio_sample_rate, audio_channels, audio_frames, recovered, error, ready_ms, spool_evicted, start_ms, lost_ms, \
-     upload, store, deleting";
+     upload, store, deleting, media_of";
 
 /// What [`session`] reads, in this order.
 pub(crate) const SESSION: &str = "id, node, app, stream, query, remote_addr, started_ms, ended_ms, end_reason, tc_url, \
@@ -65,6 +65,7 @@ pub(crate) fn recording(row: &Row<'_>) -> rusqlite::Result<RecordingRow> {
         upload: row.get(27)?,
         store: row.get::<_, Option<String>>(28)?.map_or(StoreRole::Primary, |_| StoreRole::Fallback),
         deleting: optional_parsed(row, 29)?,
+        media_of: optional_parsed(row, 30)?,
     })
 }
 

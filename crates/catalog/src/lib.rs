@@ -43,7 +43,7 @@ pub use filter::{DEFAULT_LIMIT, MAX_LIMIT, Page, RecordingFilter};
 pub use inspect::{FoundRow, Inspection, ReadyEvent, Use, ready_event_id};
 pub use query::{Counts, DeliveryFilter, EndpointCounts, Selected, StoredEndpoint, TapeFilter};
 pub use rebuild::{Rebuilt, rebuild};
-pub use row::{AudioFacts, Facts, RecordingRow, SessionRow, VideoFacts};
+pub use row::{AudioFacts, Facts, PlaylistFacts, RecordingRow, SessionRow, VideoFacts};
 pub use state::{DeletionReason, DeliveryState, RecordingState, StoreRole};
 pub use token::{TokenBook, TokenRow, TokenScope};
 pub use view::{Addresses, PushView, RecordingView, SessionView, ShownState, object_url};

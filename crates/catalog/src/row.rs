@@ -84,6 +84,9 @@ pub struct RecordingRow {
     pub store: StoreRole,
     /// Why its objects are being deleted, if they are.
     pub deleting: Option<DeletionReason>,
+    /// HLS: the MP4 whose file has its media, of which it is the playlists. Its files are in that one's directory
+    /// of the spool.
+    pub media_of: Option<RecordingId>,
 }
 
 /// What a finished recording holds.
@@ -97,6 +100,21 @@ pub struct Facts {
     pub video: Option<VideoFacts>,
     /// Its audio track.
     pub audio: Option<AudioFacts>,
+    /// The playlists over it.
+    pub playlists: Option<PlaylistFacts>,
+}
+
+/// What the playlists over a finished MP4 hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlaylistFacts {
+    /// Bytes of the playlists and their initialisation section.
+    pub size_bytes: u64,
+    /// How long what they list plays. Kept to the millisecond.
+    pub duration: Duration,
+    /// Pictures in what they list.
+    pub pictures: u64,
+    /// Sounds in what they list.
+    pub sounds: u64,
 }
 
 /// A recording's video track.

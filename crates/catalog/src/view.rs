@@ -67,6 +67,9 @@ pub struct RecordingView {
     /// Why it is being deleted, or was.
     #[serde(serialize_with = "optional_text")]
     pub deletion_reason: Option<DeletionReason>,
+    /// HLS over an MP4: the recording that has its media.
+    #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
+    pub media_of: Option<RecordingId>,
 }
 
 /// A recording's state as the API and events show it.
@@ -127,6 +130,7 @@ impl RecordingView {
             error: row.error,
             bit_rate,
             deletion_reason: row.deleting,
+            media_of: row.media_of,
         }
     }
 

@@ -24,6 +24,7 @@ mod growing;
 mod hostile;
 mod judges;
 mod limits;
+mod over;
 mod packaging;
 mod protocol;
 mod rotation;

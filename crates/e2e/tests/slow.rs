@@ -1,7 +1,7 @@
 //! What takes a desktop program or a browser: OBS pushes, Chromium plays.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -171,10 +171,22 @@ fn obs_that_dies_is_told_apart() {
 #[test]
 #[ignore = "starts Chromium; run by `cargo xtask slow`"]
 fn a_browser_plays_mp4_and_hls() {
-    let livetape = Livetape::start(&Settings::new().set("record.segment_duration", "\"2s\""));
+    let clips = [("plain", clip::plain()), ("b", clip::b_frames())];
+    assert_played(&Settings::new().set("record.segment_duration", "\"2s\""), &clips);
+}
+
+#[test]
+#[ignore = "starts Chromium; run by `cargo xtask slow`"]
+fn a_browser_plays_hls_over_an_mp4() {
+    assert_played(&crate::over::over(Settings::new()), &[("plain", clip::plain())]);
+}
+
+/// Pushes clips, and has the browser play what is recorded of them.
+fn assert_played(settings: &Settings, clips: &[(&str, PathBuf)]) {
+    let livetape = Livetape::start(settings);
     let mut paths = Vec::new();
-    for (stream, clip) in [("plain", clip::plain()), ("b", clip::b_frames())] {
-        ffmpeg::push_all(Version::Debian, &clip, &livetape.url(stream));
+    for (stream, clip) in clips {
+        ffmpeg::push_all(Version::Debian, clip, &livetape.url(stream));
         let recordings = livetape.wait_ready(stream, &FORMATS, 1);
         for format in ["mp4", "hls"] {
             paths.push(path_of(&of_format(&recordings, format)[0].text("url")).to_owned());

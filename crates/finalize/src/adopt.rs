@@ -50,7 +50,9 @@ pub fn adopt(catalog: &Catalog, spool: &Spool) -> Result<Adopted, FinalizeError>
             Err(error) => Err(error.to_string()),
         };
         let done = match label {
-            Ok(label) => open(catalog, label.session, label.recording).map_err(|error| error.to_string()),
+            Ok(label) => {
+                open(catalog, label.session, label.recording, label.playlists).map_err(|error| error.to_string())
+            }
             Err(problem) => Err(problem),
         };
         match done {
@@ -64,19 +66,35 @@ pub fn adopt(catalog: &Catalog, spool: &Spool) -> Result<Adopted, FinalizeError>
     // After the others: one of the same session may have said what the stream was.
     for id in without_label {
         let (session, recording) = guess(catalog, id)?;
-        open(catalog, session, recording)?;
+        open(catalog, session, recording, None)?;
         adopted.unlabelled.push(id);
     }
     Ok(adopted)
 }
 
-fn open(catalog: &Catalog, session: NewSession, mut recording: NewRecording) -> Result<(), CatalogError> {
+fn open(
+    catalog: &Catalog,
+    session: NewSession,
+    mut recording: NewRecording,
+    playlists: Option<String>,
+) -> Result<(), CatalogError> {
+    let of = recording.id;
     match catalog.session(&session.id)? {
         None => drop(catalog.apply(Change::SessionStarted(session))?),
         // The stream is the session's, whatever a label says.
         Some(row) => (recording.app, recording.stream) = (row.app, row.stream),
     }
-    catalog.apply(Change::RecordingOpened(recording)).map(|_: Applied| ())
+    catalog.apply(Change::RecordingOpened(recording)).map(|_: Applied| ())?;
+    let Some(key) = playlists else { return Ok(()) };
+    match catalog.apply(Change::PlaylistsOpened { of, key }) {
+        Ok(_) => Ok(()),
+        // Another has the key: the MP4 is there without them.
+        Err(error) if error.is_refusal() => {
+            warn!(recording = %of, "its playlists are given up: {error}");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// What can be said of a recording by its id alone.

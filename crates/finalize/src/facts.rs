@@ -1,6 +1,6 @@
 //! What the catalog keeps of a finished recording.
 
-use livetape_catalog::{AudioFacts, Facts, VideoFacts};
+use livetape_catalog::{AudioFacts, Facts, PlaylistFacts, VideoFacts};
 use livetape_mux::Summary;
 
 /// What the catalog keeps of what a muxer, or salvage, says of a finished recording.
@@ -20,6 +20,12 @@ pub fn facts(summary: &Summary) -> Facts {
             sample_rate: audio.format.output_sample_rate,
             channels: audio.format.channels,
             frames: audio.frames,
+        }),
+        playlists: summary.playlists.as_ref().map(|playlists| PlaylistFacts {
+            size_bytes: playlists.size_bytes,
+            duration: playlists.duration,
+            pictures: playlists.pictures,
+            sounds: playlists.sounds,
         }),
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  1  row `uploading`
-//!  2  put its files, in stages, or what of its object is not there yet, in parts ([`crate::upload`]);
+//!  2  put its files, and the playlists over it, in stages, or what of its object is not there yet, in parts ([`crate::upload`]);
 //!     the size of every object is held against the file's
 //!  3  row `ready` and event `recording.ready`, one transaction
 //!  4  row `evicted`
@@ -130,6 +130,8 @@ impl Finalizer {
         shutdown: CancellationToken,
     ) -> Result<(Self, impl Future<Output = ()> + Send + use<>), FinalizeError> {
         let mut rows = tools.catalog.recordings_in(&[RecordingState::Finished, RecordingState::Uploading])?;
+        // They go with the MP4 that they are over.
+        rows.retain(|row| row.media_of.is_none());
         rows.sort_by_key(|row| (row.ended_at, row.id));
         let mut queue = Queue::new(options.transfers);
         rows.iter().for_each(|row| queue.push(row.id, Task::Upload));

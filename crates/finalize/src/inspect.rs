@@ -23,6 +23,7 @@
 mod events;
 mod finding;
 mod objects;
+mod playlists;
 mod rows;
 mod spool;
 mod stored;

@@ -14,6 +14,8 @@ pub struct Label {
     pub session: NewSession,
     /// The recording. Of its tracks the label says nothing: its files do.
     pub recording: NewRecording,
+    /// The key of the playlists over it, if there are to be some.
+    pub playlists: Option<String>,
 }
 
 /// Text that is not a label: torn, or not ours.
@@ -40,13 +42,15 @@ struct Text {
     started_at: String,
     start_ms: i64,
     start_reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    playlists: Option<String>,
 }
 
 const VERSION: u32 = 1;
 
 impl Label {
     /// The label of a recording that begins.
-    pub fn new(session: &SessionRow, recording: &NewRecording) -> Self {
+    pub fn new(session: &SessionRow, recording: &NewRecording, playlists: Option<String>) -> Self {
         let session = NewSession {
             id: session.id,
             app: session.app.clone(),
@@ -57,7 +61,7 @@ impl Label {
             encoder: session.encoder.clone(),
             started_at: session.started_at,
         };
-        Self { session, recording: NewRecording { video: None, audio: None, ..recording.clone() } }
+        Self { session, recording: NewRecording { video: None, audio: None, ..recording.clone() }, playlists }
     }
 
     /// As it is written.
@@ -77,6 +81,7 @@ impl Label {
             started_at: recording.started_at.to_string(),
             start_ms: recording.start.as_millis(),
             start_reason: recording.start_reason.clone(),
+            playlists: self.playlists.clone(),
         };
         // Texts and numbers always have a JSON; without a label the recording is as good.
         serde_json::to_vec(&text).unwrap_or_default()
@@ -118,6 +123,7 @@ impl Label {
                 video: None,
                 audio: None,
             },
+            playlists: text.playlists,
         })
     }
 }
@@ -154,13 +160,17 @@ mod tests {
                 video: None,
                 audio: None,
             },
+            playlists: None,
         }
     }
 
     #[test]
     fn what_is_written_is_read() {
         let label = label();
-        assert_eq!(Label::parse(&label.recording.id, &label.to_bytes()).unwrap(), label);
+        assert!(!String::from_utf8(label.to_bytes()).unwrap().contains("playlists"));
+        for label in [Label { playlists: Some("live/room-3/index.m3u8".into()), ..label.clone() }, label] {
+            assert_eq!(Label::parse(&label.recording.id, &label.to_bytes()).unwrap(), label);
+        }
     }
 
     #[test]

@@ -93,7 +93,9 @@ struct Recovery<'a> {
 
 impl Recovery<'_> {
     fn run(self) -> Result<Recovered, FinalizeError> {
-        let torn = self.catalog.recordings_in(&[RecordingState::Recording])?;
+        let mut torn = self.catalog.recordings_in(&[RecordingState::Recording])?;
+        // Playlists over an MP4 become what it becomes.
+        torn.retain(|row| row.media_of.is_none());
         let recordings = torn.len();
         let streams = by_stream(self.catalog, torn, self.catalog.sessions_open()?)?;
         // First what is not needed any more: completing the others may need its room.
@@ -124,7 +126,8 @@ impl Recovery<'_> {
             Ok(())
         })?;
         // Rows that say their files are there when they are gone.
-        let spooled = self.catalog.spooled()?;
+        let mut spooled = self.catalog.spooled()?;
+        spooled.retain(|row| row.media_of.is_none());
         self.report.phase("clearing the spool", spooled.len());
         self.each(&spooled, |row| {
             self.settle(row);

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //!  1  row `deleting`: nobody is told where to fetch it from here on
-//!  2  its objects; of a playlist first the playlists, then what they list
+//!  2  its objects; of a playlist first the playlists, then what they list; of an MP4 before that all this of the
+//!     playlists over it
 //!  3  the row goes, with event `recording.deleted`, one transaction
 //! ```
 //!
@@ -26,7 +27,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use livetape_catalog::{DeletionReason, RecordingRow, StoreRole};
+use livetape_catalog::{DeletionReason, RecordingRow, RecordingState, StoreRole};
 use livetape_disk::DiskError;
 use livetape_media::WallTime;
 use livetape_store::ObjectStore;
@@ -239,6 +240,12 @@ impl Shared {
     async fn delete(&self, row: &RecordingRow) -> Result<(), FinalizeError> {
         let (id, reason) = (row.id, row.deleting.map_or("", DeletionReason::name));
         let Some(store) = self.store(row.store) else { return Err(FinalizeError::NotConfigured(row.store)) };
+        let catalog = self.tools.catalog.clone();
+        let over = blocking::<_, FinalizeError, _>(move || Ok(catalog.playlists_over(&id)?)).await?;
+        if let Some(over) = over.filter(|over| over.state == RecordingState::Ready) {
+            // Nobody is to be sent to what is gone. Their deletion began with this one's, or before.
+            Box::pin(self.delete(&over)).await?;
+        }
         removal::remove_objects(&self.tools.catalog, &**store, row).await?;
         if row.store == StoreRole::Fallback {
             // What the first store took of it before it was given up.

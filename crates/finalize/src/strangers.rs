@@ -32,14 +32,13 @@ fn is_made(format: Format, file: &FileName) -> bool {
         let number = rest.and_then(|rest| suffixes.iter().find_map(|suffix| rest.strip_suffix(suffix)));
         number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
     };
+    let is_playlists =
+        || matches!(file.as_str(), "index.m3u8" | "media.m3u8" | "vod.m3u8") || numbered("init-", &[".mp4"]);
     match format {
-        Format::Mp4 => *file == FileName::mp4(),
+        // With playlists over it.
+        Format::Mp4 => *file == FileName::mp4() || is_playlists(),
         Format::Flv => *file == FileName::flv(),
-        Format::Hls => {
-            matches!(file.as_str(), "index.m3u8" | "media.m3u8" | "vod.m3u8")
-                || numbered("init-", &[".mp4"])
-                || numbered("segment-", &[".m4s", ".ts"])
-        }
+        Format::Hls => is_playlists() || numbered("segment-", &[".m4s", ".ts"]),
     }
 }
 
@@ -49,14 +48,18 @@ mod tests {
 
     #[test]
     fn each_format_knows_its_own_names() {
-        let hls = ["index.m3u8", "media.m3u8", "vod.m3u8", "init-0.mp4", "segment-000000.m4s", "segment-1234567.ts"];
-        for (format, names) in
-            [(Format::Mp4, &["recording.mp4"][..]), (Format::Flv, &["recording.flv"]), (Format::Hls, &hls)]
-        {
+        let playlists = ["index.m3u8", "media.m3u8", "vod.m3u8", "init-0.mp4"];
+        let segments = ["segment-000000.m4s", "segment-1234567.ts"];
+        for (formats, names) in [
+            (&[Format::Mp4][..], &["recording.mp4"][..]),
+            (&[Format::Flv], &["recording.flv"]),
+            (&[Format::Mp4, Format::Hls], &playlists),
+            (&[Format::Hls], &segments),
+        ] {
             for name in names {
                 let file = FileName::new(name).unwrap();
                 for other in Format::ALL {
-                    assert_eq!(is_made(other, &file), other == format, "{name} of {other}");
+                    assert_eq!(is_made(other, &file), formats.contains(&other), "{name} of {other}");
                 }
             }
         }

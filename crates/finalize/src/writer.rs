@@ -1,7 +1,7 @@
 //! Carrying out the effects of one recorder, in order. Blocks.
 //!
-//! Procedure *Open*: the free space is looked at; the row is durable; the directory, with the label in
-//! it, is created.
+//! Procedure *Open*: the free space is looked at; the row, and that of playlists over it, is durable; the
+//! directory, with the label in it, is created.
 //! Procedure *Finish*: the operations of the muxer's end are performed (they sync and rename); the
 //! row becomes `finished`; the [`Destination`]'s owner is told. A recording whose writing failed takes
 //! no further operation and is handed over to be salvaged; its recorder opens another.
@@ -272,9 +272,11 @@ impl Writer {
         }
         let session = self.to.catalog.session(&self.session)?.ok_or(CatalogError::UnknownSession(self.session))?;
         let recording = new_recording(opening);
-        let label = Label::new(&session, &recording).to_bytes();
+        let label = Label::new(&session, &recording, opening.playlists.clone()).to_bytes();
         self.to.catalog.apply(Change::RecordingOpened(recording))?;
-        let created = self.to.spool.create_recording(&opening.id.to_string(), &label);
+        let over = opening.playlists.clone().map(|key| Change::PlaylistsOpened { of: opening.id, key });
+        let created = over.map_or(Ok(()), |change| self.to.catalog.apply(change).map(drop)).map_err(WriteError::from);
+        let created = created.and_then(|()| Ok(self.to.spool.create_recording(&opening.id.to_string(), &label)?));
         if created.is_err() {
             self.tell(Report::Broken { id: opening.id });
         }

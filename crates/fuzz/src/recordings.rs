@@ -73,6 +73,7 @@ pub fn policy((format, segment_type): (Format, SegmentType), max: Duration, min:
         min_duration: min,
         track_wait: Duration::from_secs(1),
         names: NameTemplate::default(),
+        playlists: format == Format::Mp4,
     }
 }
 

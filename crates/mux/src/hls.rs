@@ -20,6 +20,7 @@
 mod container;
 mod cut;
 mod fmp4;
+pub(crate) mod over;
 mod playlist;
 mod publish;
 mod salvage;
@@ -28,7 +29,8 @@ mod stamp;
 mod totals;
 mod variant;
 
-pub use playlist::{GROWING, INDEX, WHOLE, is_media, listed};
+pub use over::init_file as over_init;
+pub use playlist::{GROWING, INDEX, WHOLE, is_media, listed, ranges};
 pub(crate) use salvage::salvage;
 
 use std::time::Duration;

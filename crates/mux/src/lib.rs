@@ -45,6 +45,8 @@ pub struct Begin {
     pub max_duration: Duration,
     /// How its files are laid out.
     pub layout: Layout,
+    /// MP4: what HLS playlists over its fragments call the file; `None`: there are to be none.
+    pub playlists: Option<String>,
 }
 
 /// How the files of a recording are laid out. One value serves all formats.
@@ -173,6 +175,21 @@ pub struct Summary {
     pub index_at_end: bool,
     /// Frames whose times had to be moved to fit the container.
     pub repaired_frames: u64,
+    /// MP4: the playlists over its fragments, if there are some. They count in nothing else here.
+    pub playlists: Option<Box<PlaylistSummary>>,
+}
+
+/// The HLS playlists over the fragments of a finished MP4.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlaylistSummary {
+    /// Bytes of the playlists and their initialisation section, without the media.
+    pub size_bytes: u64,
+    /// How long what they list plays.
+    pub duration: Duration,
+    /// Pictures in what they list. Less than in the MP4 where its last fragment was torn.
+    pub pictures: u64,
+    /// Sounds in what they list.
+    pub sounds: u64,
 }
 
 /// A video track of a finished recording.

@@ -8,6 +8,8 @@
 //! the file either holds no whole fragment yet, or plays up to its last whole fragment, or is
 //! finished; [`salvage()`] completes it from any of these states.
 //!
+//! Where it is wanted, HLS playlists whose segments are its fragments are written beside it ([`crate::hls::over`]).
+//!
 //! Specification: ISO/IEC 14496-12, 14496-14, 14496-15.
 
 mod layout;
@@ -23,6 +25,7 @@ use livetape_media::{Frame, MediaTime, Track, WallTime};
 use crate::bmff::progressive;
 use crate::bmff::{Brands, Fragment, FragmentLimits, Fragmenter, Movie, Origin, TrackEntry, TrackIndex, init_section};
 use crate::flushed::Flushed;
+use crate::hls::over::{FragmentRun, Over, Stamp, init_file};
 use crate::{Begin, FileName, Muxer, NotPossible, Op, Progress, Summary};
 use layout::Head;
 
@@ -46,6 +49,9 @@ pub struct Mp4Muxer {
     /// The latest moment shown, as far as it is known.
     until: MediaTime,
     flushed: Flushed,
+    /// Playlists over its fragments: what they are to be made by, and they.
+    stamp: Option<Stamp>,
+    over: Option<Over>,
 }
 
 impl Mp4Muxer {
@@ -56,6 +62,7 @@ impl Mp4Muxer {
         let layout = &begin.layout;
         let limits = FragmentLimits { duration: layout.fragment, bytes: layout.fragment_max_bytes };
         ops.push(Op::Create { file: file.clone() });
+        let stamp = begin.playlists.clone().map(|uri| Stamp::new(uri, layout, begin.start, begin.wall_start));
         Self {
             file,
             wall_start: begin.wall_start,
@@ -69,6 +76,8 @@ impl Mp4Muxer {
             sequence: 0,
             until: begin.start,
             flushed: Flushed::default(),
+            stamp,
+            over: None,
         }
     }
 
@@ -77,6 +86,12 @@ impl Mp4Muxer {
         if self.head.is_none() {
             let zero = self.fragmenter.zero().unwrap_or(self.start);
             let init = init_section(Brands::RECORDING, &self.tracks, self.wall_start, zero);
+            if let Some(stamp) = self.stamp.take() {
+                // Before the media: it says that there are to be playlists.
+                let data = stamp.behind(&init);
+                self.over = Some(Over::new(stamp, self.file.clone(), &self.tracks, zero, data.len() as u64));
+                ops.push(Op::Whole { file: init_file(), data });
+            }
             let head = Head::for_recording(init.len() as u64, self.index_bytes);
             head.begin(&self.file, init, ops);
             self.len = head.media_start();
@@ -91,6 +106,11 @@ impl Mp4Muxer {
                 index.push(at, run);
             }
             at += run.bytes();
+        }
+        if let Some(over) = &mut self.over {
+            let runs = fragment.runs.iter();
+            let runs = runs.map(|run| FragmentRun { number: run.number, dts: run.dts, samples: &run.samples });
+            over.fragment(self.len..at, runs, ops);
         }
         self.len = at;
         ops.push(Op::Append { file: self.file.clone(), slices: fragment.into_slices(header) });
@@ -136,12 +156,17 @@ impl Muxer for Mp4Muxer {
             ops.push(Op::Remove { file: self.file.clone() });
             return Summary { start: self.start, ..Summary::default() };
         };
+        let playlists = self.over.as_mut().and_then(|over| over.end(ops));
         let zero = self.fragmenter.zero().unwrap_or(self.start);
         let tracks: Vec<_> = self.tracks.iter().zip(&self.indexes).filter(|(_, index)| index.samples() > 0).collect();
         let movie = Movie::of(&tracks);
         let index = progressive(&movie, &tracks, self.wall_start, zero);
         let completed = head.complete(&self.file, self.len, index, ops);
         self.len = completed.size_bytes;
-        Summary { repaired_frames: self.fragmenter.repaired(), ..summary::summary(&tracks, &movie, zero, completed) }
+        Summary {
+            repaired_frames: self.fragmenter.repaired(),
+            playlists: playlists.map(Box::new),
+            ..summary::summary(&tracks, &movie, zero, completed)
+        }
     }
 }

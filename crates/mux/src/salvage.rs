@@ -33,6 +33,7 @@ pub trait Files {
 
 /// What of a torn recording is whole, and the rest of the way.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each salvage, which reads a file")]
 pub enum Salvage {
     /// Performing these operations completes it. Performing any prefix of them and salvaging
     /// again leads to the same result.

@@ -38,6 +38,8 @@ pub struct Opening {
     pub format: Format,
     /// The key it will have in the store.
     pub key: String,
+    /// MP4: the key that the HLS playlists over it will have, if there are to be some.
+    pub playlists: Option<String>,
     /// The calendar's time at its first frame.
     pub started_at: WallTime,
     /// The session's timeline at its first picture, or sound.

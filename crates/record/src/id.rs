@@ -43,6 +43,14 @@ pub struct RecordingId {
     pub sequence: u32,
 }
 
+impl RecordingId {
+    /// The recording of the HLS playlists over this MP4, where it has some.
+    #[must_use]
+    pub fn playlists(self) -> Self {
+        Self { format: Format::Hls, ..self }
+    }
+}
+
 impl fmt::Display for RecordingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "rec_{}_{}_{}", self.session.0.simple(), self.format, self.sequence)

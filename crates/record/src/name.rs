@@ -118,6 +118,24 @@ impl NameTemplate {
     }
 }
 
+/// The object at key `to` as a file beside `from` calls it: a relative reference (RFC 3986, 4.2).
+pub(crate) fn relative(from: &str, to: &str) -> String {
+    let (mut from, mut to) = (from.rsplit_once('/').map_or("", |(directory, _)| directory), to);
+    while let (Some((first, rest)), Some((same, below))) = (split(from), to.split_once('/'))
+        && first == same
+    {
+        (from, to) = (rest, below);
+    }
+    let up = if from.is_empty() { 0 } else { from.split('/').count() };
+    // Of what a key is made of, only this means something else in a reference.
+    "../".repeat(up) + &to.replace('%', "%25")
+}
+
+/// The first component of a directory, and the rest.
+fn split(directory: &str) -> Option<(&str, &str)> {
+    (!directory.is_empty()).then(|| directory.split_once('/').unwrap_or((directory, "")))
+}
+
 impl std::str::FromStr for NameTemplate {
     type Err = TemplateError;
 
@@ -243,6 +261,16 @@ mod tests {
             sequence: 3,
             format,
         })
+    }
+
+    #[test]
+    fn a_file_calls_another_by_the_way_from_its_directory() {
+        assert_eq!(relative("live/a/a-1/index.m3u8", "live/a/a-1.mp4"), "../a-1.mp4");
+        assert_eq!(relative("a-1/index.m3u8", "a-1.mp4"), "../a-1.mp4");
+        assert_eq!(relative("hls/a/a-1/index.m3u8", "mp4/a/a-1.mp4"), "../../../mp4/a/a-1.mp4");
+        assert_eq!(relative("x/index.m3u8", "x/y/z.mp4"), "y/z.mp4");
+        assert_eq!(relative("live/x%2Fy/1/index.m3u8", "live/x%2Fy/1.mp4"), "../1.mp4");
+        assert_eq!(relative("live/x/%20/index.m3u8", "live/x/%20.mp4"), "../%2520.mp4");
     }
 
     #[test]

@@ -25,6 +25,7 @@ use livetape_media::{
 use livetape_mux::{Begin, Layout, Muxer, Op, Progress, carries};
 
 use crate::effect::{Abandoning, Closing, Discarding, Effect, Opening};
+use crate::name::relative;
 use crate::{CutReason, NameFields, NameTemplate, RecordingId, SessionId, StartReason, StopReason, StreamPath};
 use open::{Open, Step};
 use preroll::Preroll;
@@ -47,6 +48,8 @@ pub struct Policy {
     pub track_wait: Duration,
     /// Object keys.
     pub names: NameTemplate,
+    /// MP4: HLS playlists over each recording's fragments are written with it, as a recording of their own.
+    pub playlists: bool,
 }
 
 /// Records one session in one format.
@@ -391,19 +394,20 @@ impl Recorder {
         self.sequence += 1;
         let id = RecordingId { session: self.session, format: self.policy.format, sequence: self.sequence };
         let list = tracks.list();
-        let key = self.policy.names.key(&NameFields {
-            stream: &self.stream,
-            session: self.session,
-            start: wall,
-            sequence: self.sequence,
-            format: self.policy.format,
-        });
+        let key_of = |format| {
+            let (stream, session, sequence) = (&self.stream, self.session, self.sequence);
+            self.policy.names.key(&NameFields { stream, session, start: wall, sequence, format })
+        };
+        let key = key_of(self.policy.format);
+        let playlists = (self.policy.playlists && self.policy.format == Format::Mp4).then(|| key_of(Format::Hls));
+        let playlists_call_it = playlists.as_deref().map(|from| relative(from, &key));
         effects.push(Effect::Open(Box::new(Opening {
             id,
             session: self.session,
             stream: self.stream.clone(),
             format: self.policy.format,
             key,
+            playlists,
             started_at: wall,
             start,
             reason: self.start_reason,
@@ -416,6 +420,7 @@ impl Recorder {
             metadata: self.metadata.clone(),
             max_duration: self.policy.max_duration,
             layout: self.policy.layout.clone(),
+            playlists: playlists_call_it,
         };
         let muxer = (self.opener)(self.policy.format, begin, &mut self.ops);
         effects.extend(self.ops.drain(..).map(Effect::Op));

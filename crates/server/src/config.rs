@@ -41,7 +41,7 @@ pub use period::{Period, PeriodError};
 pub use problem::{ConfigError, Place, Problem};
 pub use push::{PushAuthorization, PushHash, PushSettings};
 pub use range::{AddressRange, AddressRangeError};
-pub use record::{FormatName, NameSetting, RecordSettings, SegmentKind};
+pub use record::{FormatName, HlsSource, NameSetting, RecordSettings, SegmentKind};
 pub use rtmp::{OnConflict, RtmpSettings};
 pub use rtmps::RtmpsSettings;
 pub use s3::{ChecksumSetting, EncryptionSetting, PathStyleSetting, S3Settings};
@@ -162,7 +162,8 @@ impl Config {
                 // What comes up to the next key frame must fit too.
                 let most = s3.part_size.bytes().saturating_mul(u64::from(s3.max_parts)) / 10 * 9;
                 policy.max_bytes = Some(policy.max_bytes.map_or(most, |bytes| bytes.min(most)));
-                if s3.equal_parts {
+                // The object of an MP4 with playlists over it is the file, with that room in its first part.
+                if s3.equal_parts || policy.playlists {
                     let room = &mut policy.layout.mp4_reserve_max_bytes;
                     *room = (*room).min(s3.part_size.bytes() / 2);
                 }

@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use crate::clock::SimClock;
 
-/// How the workload is recorded: short, so that everything happens.
-pub fn policies() -> Vec<Policy> {
+/// How the workload is recorded: short, so that everything happens. `over`: HLS is playlists over the MP4.
+pub fn policies(over: bool) -> Vec<Policy> {
     let policy = |format| Policy {
         format,
         layout: Layout { segment: Duration::from_millis(900), segment_type: SegmentType::Fmp4, ..Layout::default() },
@@ -26,8 +26,9 @@ pub fn policies() -> Vec<Policy> {
         min_duration: Duration::from_millis(300),
         track_wait: Duration::from_secs(1),
         names: NameTemplate::default(),
+        playlists: over && format == Format::Mp4,
     };
-    Format::ALL.into_iter().map(policy).collect()
+    Format::ALL.into_iter().filter(|format| !over || *format != Format::Hls).map(policy).collect()
 }
 
 /// One connection.
@@ -38,6 +39,7 @@ pub struct Connection {
     clock: SimClock,
     lanes: Vec<Lane>,
     received: Received,
+    over: bool,
 }
 
 /// How much of each live session has arrived. Cheap to clone.
@@ -75,9 +77,9 @@ struct Lane {
 
 impl Connection {
     /// A connection that was just opened; its session will have the number `number`.
-    pub fn open(number: u8, to: Arc<Destination>, clock: SimClock, received: Received) -> Self {
+    pub fn open(number: u8, to: Arc<Destination>, clock: SimClock, received: Received, over: bool) -> Self {
         let id = SessionId(Uuid::from_u128(0x0192_f0c1_0000_7000_8000_0000_0000_0000 + u128::from(number)));
-        Self { session: Session::new(Limits::default(), clock.now()), id, to, clock, lanes: Vec::new(), received }
+        Self { session: Session::new(Limits::default(), clock.now()), id, to, clock, lanes: Vec::new(), received, over }
     }
 
     /// The peer sent something.
@@ -131,7 +133,7 @@ impl Connection {
                         recorder: Recorder::new(policy, self.id, stream.clone()),
                         writer: Writer::new(self.to.clone(), self.id),
                     };
-                    self.lanes = policies().into_iter().map(lane).collect();
+                    self.lanes = policies(self.over).into_iter().map(lane).collect();
                     self.received.note(self.id, None);
                     self.session.accept(request.id, now);
                 }

@@ -41,6 +41,8 @@ pub struct History {
     pub damage: bool,
     /// The pulse outlasted the crash, so that rows say what is missing.
     pub tells: bool,
+    /// HLS is playlists over the MP4, so that only FLV has fragments of its own.
+    pub over: bool,
     /// Recordings may have failed, and their files be in the quarantine.
     pub failures: bool,
 }

@@ -21,6 +21,8 @@ pub struct KnownRecording {
     pub evicted: bool,
     /// Its objects are being deleted.
     pub deleting: bool,
+    /// The recording that has its media, if it is playlists over an MP4.
+    pub media_of: Option<RecordingId>,
 }
 
 impl KnownRecording {
@@ -47,17 +49,19 @@ impl Known {
         std::fs::write(&path, image.as_slice()).unwrap();
         let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
         let mut select = connection
-            .prepare("SELECT id, state, key, size_bytes, spool_evicted, deleting IS NOT NULL FROM recordings")
+            .prepare("SELECT id, state, key, size_bytes, spool_evicted, deleting IS NOT NULL, media_of FROM recordings")
             .unwrap();
         let recordings = select.query_map([], |row| {
             let id: String = row.get(0)?;
             let size: Option<i64> = row.get(3)?;
+            let media_of: Option<String> = row.get(6)?;
             let recording = KnownRecording {
                 state: row.get(1)?,
                 key: row.get(2)?,
                 size_bytes: size.map(|size| u64::try_from(size).unwrap()),
                 evicted: row.get(4)?,
                 deleting: row.get(5)?,
+                media_of: media_of.map(|id| id.parse().unwrap()),
             };
             Ok((id.parse().unwrap(), recording))
         });

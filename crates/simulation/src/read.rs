@@ -52,7 +52,12 @@ impl Readings {
     /// What the recording at `key` holds. The text says what is wrong with it.
     pub fn read(&self, format: Format, key: &str, objects: &Objects<'_>) -> Arc<Result<Content, String>> {
         let directory = key.rsplit_once('/').map(|(directory, _)| format!("{directory}/")).unwrap_or_default();
-        let belongs = |name: &str| if format == Format::Hls { name.starts_with(&directory) } else { name == key };
+        // Playlists may be over the MP4 of the same name.
+        let media = format!("{}.mp4", directory.trim_end_matches('/'));
+        let belongs = |name: &str| match format {
+            Format::Hls => name.starts_with(&directory) || name == media,
+            _ => name == key,
+        };
         let files: Objects<'_> =
             objects.iter().filter(|(name, _)| belongs(name)).map(|(name, data)| (name.clone(), *data)).collect();
         let mut hasher = DefaultHasher::new();

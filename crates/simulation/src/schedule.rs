@@ -282,6 +282,7 @@ impl Harness {
             damage: !cut.is_kill(),
             gaps: false,
             tells: cut.is_kill(),
+            over: self.after.over,
             failures: !cut.is_kill(),
         }
     }

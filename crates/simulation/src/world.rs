@@ -85,6 +85,8 @@ pub struct Plan {
     pub store: Option<Vec<StoreAct>>,
     /// How the store in memory takes objects in parts, if it does.
     pub parts: Option<PartRules>,
+    /// Whether HLS is playlists over the MP4 recordings.
+    pub over: bool,
     /// Whether everything that is ready is deleted.
     pub deletes: bool,
     /// The scripts of the receivers.
@@ -327,7 +329,7 @@ impl World {
         });
         let scripts = Script::both();
         let open = |script: &Script| {
-            Connection::open(script.stream, destination.clone(), self.clock.clone(), received.clone())
+            Connection::open(script.stream, destination.clone(), self.clock.clone(), received.clone(), self.plan.over)
         };
         let connections: Arc<Mutex<Vec<Connection>>> = Arc::new(Mutex::new(scripts.iter().map(open).collect()));
         let mut acts: Vec<(u64, usize, Act)> = Vec::new();

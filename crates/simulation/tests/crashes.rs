@@ -44,6 +44,11 @@ fn in_parts() -> Plan {
     Plan { store: Some(Vec::new()), parts: Some(rules), ..Plan::default() }
 }
 
+/// The same, and HLS is playlists over the MP4.
+fn over_in_parts() -> Plan {
+    Plan { over: true, ..in_parts() }
+}
+
 /// A store in memory that fails in every way, and two receivers, one of them bad.
 fn troubled() -> Plan {
     use ReceiverAct as R;
@@ -143,6 +148,34 @@ fn recordings_that_are_put_while_they_grow_are_whole_after_any_crash_and_no_uplo
 }
 
 #[test]
+fn playlists_over_an_mp4_are_what_it_is_after_any_crash() {
+    let plan = Plan { over: true, ..Plan::default() };
+    let harness = Harness::new(&plan, &plan).unwrap();
+    let cuts = |moment: usize| match moment % 7 {
+        0 => vec![Cut::Kill],
+        2 => vec![Cut::KillTorn(60)],
+        4 => vec![power_cut(moment / 7)],
+        _ => Vec::new(),
+    };
+    let tally = harness.run(&Crashes { cuts: &cuts, again_every: 40, again: &cuts, until_failure: false });
+    tally.assert_clean();
+    assert!(tally.schedules > 300, "{tally}");
+}
+
+#[test]
+fn playlists_over_an_mp4_reach_a_store_that_takes_parts_after_it() {
+    let harness = Harness::new(&over_in_parts(), &over_in_parts()).unwrap();
+    let cuts = |moment: usize| match moment % 23 {
+        0 => vec![Cut::Kill],
+        11 => vec![power_cut(moment / 23)],
+        _ => Vec::new(),
+    };
+    let tally = harness.run(&Crashes { cuts: &cuts, again_every: 0, again: &never, until_failure: false });
+    tally.assert_clean();
+    assert!(tally.schedules > 80, "{tally}");
+}
+
+#[test]
 fn a_store_that_fails_in_the_middle_of_uploads_changes_nothing_of_it() {
     let plan = Plan { parts: in_parts().parts, ..troubled() };
     let harness = Harness::new(&plan, &plan).unwrap();
@@ -155,7 +188,7 @@ fn a_store_that_fails_in_the_middle_of_uploads_changes_nothing_of_it() {
 #[test]
 #[ignore = "minutes: every image of every effect; run by `cargo xtask soak world`"]
 fn exhaustive_crashes_of_uploads_in_parts() {
-    for plan in [in_parts(), Plan { parts: in_parts().parts, workers: 8, ..troubled() }] {
+    for plan in [in_parts(), over_in_parts(), Plan { parts: in_parts().parts, workers: 8, ..troubled() }] {
         let harness = Harness::new(&plan, &plan).unwrap();
         harness.run(&Crashes { cuts: &every_cut, again_every: 0, again: &never, until_failure: false }).assert_clean();
     }
@@ -165,6 +198,14 @@ fn exhaustive_crashes_of_uploads_in_parts() {
 #[ignore = "minutes: every image of every effect; run by `cargo xtask soak world`"]
 fn exhaustive_crashes() {
     harness().run(&Crashes { cuts: &every_cut, again_every: 0, again: &never, until_failure: false }).assert_clean();
+}
+
+#[test]
+#[ignore = "minutes: every image of every effect; run by `cargo xtask soak world`"]
+fn exhaustive_crashes_of_playlists_over_an_mp4() {
+    let plan = Plan { over: true, ..Plan::default() };
+    let harness = Harness::new(&plan, &plan).unwrap();
+    harness.run(&Crashes { cuts: &every_cut, again_every: 0, again: &never, until_failure: false }).assert_clean();
 }
 
 #[test]

@@ -10,8 +10,8 @@ use livetape_simulation::known::Known;
 use livetape_simulation::{Beginning, Cut, Life, Mistake, Moment, Plan, live};
 
 /// A world in which everything is recorded and in the store, and what is ready there.
-fn recorded() -> (Beginning, Vec<RecordingId>) {
-    let life = live(&Beginning::fresh(), &Plan { publishers: true, ..Plan::default() });
+fn recorded(over: bool) -> (Beginning, Vec<RecordingId>) {
+    let life = live(&Beginning::fresh(), &Plan { publishers: true, over, ..Plan::default() });
     let ready = life.rows.iter().filter(|row| row.state == RecordingState::Ready).map(|row| row.id).collect();
     (Moment::last(&life).crash(&life, Cut::Kill).unwrap(), ready)
 }
@@ -19,7 +19,7 @@ fn recorded() -> (Beginning, Vec<RecordingId>) {
 /// Deletes everything, as `plan` says, and holds each moment of that, and the end after each of `cuts`,
 /// against what must be so. How many crashes there were.
 fn crashed(plan: &Plan, cuts: impl Fn(usize) -> Vec<Cut>) -> Result<usize, String> {
-    let (beginning, recordings) = recorded();
+    let (beginning, recordings) = recorded(plan.over);
     assert!(recordings.len() > 10, "{}", recordings.len());
     let life = live(&beginning, &Plan { keeps: true, ..plan.clone() });
     all_deleted(&recordings, &life)?;
@@ -62,6 +62,14 @@ fn deletions_that_are_crashed_anywhere_come_to_their_end() {
     let crashes = crashes.unwrap_or_else(|problem| panic!("{problem}"));
     println!("{crashes} crashes");
     assert!(crashes > 150, "{crashes}");
+}
+
+#[test]
+fn deletions_of_playlists_over_an_mp4_come_to_their_end() {
+    let plan = Plan { over: true, ..deleting() };
+    let crashes = crashed(&plan, |moment| if moment % 2 == 0 { vec![any_cut(moment / 2)] } else { Vec::new() });
+    let crashes = crashes.unwrap_or_else(|problem| panic!("{problem}"));
+    assert!(crashes > 50, "{crashes}");
 }
 
 #[test]

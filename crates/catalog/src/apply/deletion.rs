@@ -36,8 +36,8 @@ impl Work<'_> {
                 Err(CatalogError::UnknownRecording(*id))
             };
         };
-        // What is in the spool needs its row, or the next start would not know whose it is.
-        if row.deleting.is_none() || !row.spool_evicted {
+        // What is in the spool needs its row, or the next start would not know whose it is; playlists need the media.
+        if row.deleting.is_none() || !row.spool_evicted || self.is_needed(id)? {
             return Err(CatalogError::Transition { id: *id, from: row.state, change: "taking its row away" });
         }
         self.connection

@@ -14,7 +14,12 @@ use crate::{
 };
 
 impl Work<'_> {
-    pub(super) fn recording_opened(&self, new: &NewRecording) -> Result<Applied, CatalogError> {
+    /// `media_of`: the recording that has its media, if its own files do not.
+    pub(super) fn recording_opened(
+        &self,
+        new: &NewRecording,
+        media_of: Option<&RecordingId>,
+    ) -> Result<Applied, CatalogError> {
         let session = self.session(&new.id.session)?.ok_or(CatalogError::UnknownSession(new.id.session))?;
         if let Some(row) = self.find(&new.id)? {
             let same = (&row.app, &row.stream, &row.key, row.started_at, &row.start_reason)
@@ -43,9 +48,9 @@ impl Work<'_> {
             .prepare_cached(
                 "INSERT INTO recordings (id, session, node, app, stream, subject, format, state, key, started_ms, \
                  start_reason, video_codec, video_width, video_height, video_frame_rate, video_frames, audio_codec, \
-                 audio_sample_rate, audio_channels, audio_frames, start_ms) \
+                 audio_sample_rate, audio_channels, audio_frames, start_ms, media_of) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'recording', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-                 ?18, ?19, ?20)",
+                 ?18, ?19, ?20, ?21)",
             )
             .and_then(|mut insert| {
                 insert.execute(params![
@@ -69,6 +74,7 @@ impl Work<'_> {
                     audio.map(|audio| audio.channels),
                     audio_frames,
                     new.start.as_millis(),
+                    media_of.map(RecordingId::to_string),
                 ])
             })
             .map_err(CatalogError::sqlite("writing a recording"))?;

@@ -9,7 +9,7 @@ use crate::{Catalog, CatalogError, RecordingRow, StoreRole, columns};
 impl Catalog {
     /// The first `limit` recordings to be deleted, those that ended first before others: ready, out of the
     /// spool, not being deleted yet; with `before`, those that ended before it; with `store`, those that
-    /// this one has.
+    /// this one has. Playlists over an MP4 are not among them: they go with it.
     pub fn oldest_stored(
         &self,
         before: Option<WallTime>,
@@ -23,7 +23,8 @@ impl Catalog {
         };
         let sql = format!(
             "SELECT {} FROM recordings INDEXED BY recordings_stored \
-             WHERE state = 'ready' AND deleting IS NULL AND ended_ms < ?1 AND spool_evicted = 1 AND {store} \
+             WHERE state = 'ready' AND deleting IS NULL AND ended_ms < ?1 AND spool_evicted = 1 AND media_of IS NULL \
+             AND {store} \
              ORDER BY ended_ms, id LIMIT ?2",
             columns::RECORDING
         );

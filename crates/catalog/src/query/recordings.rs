@@ -17,6 +17,11 @@ impl Catalog {
         self.one_recording("id", &id.to_string())
     }
 
+    /// The playlists over an MP4, if it has some.
+    pub fn playlists_over(&self, of: &RecordingId) -> Result<Option<RecordingRow>, CatalogError> {
+        Ok(self.recording_row(&of.playlists())?.filter(|row| row.media_of == Some(*of)))
+    }
+
     /// The recording whose place in the store is `key`. For HLS that is its `index.m3u8`.
     pub fn recording_by_key(&self, key: &str) -> Result<Option<RecordingRow>, CatalogError> {
         self.one_recording("key", key)

@@ -31,8 +31,8 @@ const PASSES: [&[Table]; 6] = [
     &[Table::Deliveries],
     &[Table::Attempts],
 ];
-/// Columns of a recording in version 1, in version 2, and now.
-const RECORDING_COLUMNS: [usize; 3] = [29, 31, 34];
+/// Columns of a recording in each version that added some.
+const RECORDING_COLUMNS: [usize; 4] = [29, 31, 34, 35];
 /// Columns of a session up to version 3, and now.
 const SESSION_COLUMNS: [usize; 2] = [10, 12];
 

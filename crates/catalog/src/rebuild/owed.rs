@@ -193,5 +193,6 @@ fn recording(kind: &str, at_ms: i64, body: &str, node: &str) -> Option<Vec<Value
             _ => Value::Null,
         },
         Value::Null,
+        column(data, "media_of"),
     ])
 }

@@ -145,6 +145,7 @@ pub fn facts() -> Facts {
         duration: Duration::from_millis(10_010),
         video: Some(video(300)),
         audio: Some(audio(469)),
+        playlists: None,
     }
 }
 

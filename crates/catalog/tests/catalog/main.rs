@@ -14,6 +14,7 @@ mod inspection;
 mod migration;
 mod opening;
 mod paging;
+mod playlists;
 mod rebuilding;
 mod resending;
 mod schemas;

@@ -55,6 +55,35 @@ fn recordings_of_many_parts_are_what_was_pushed() {
 }
 
 #[test]
+fn what_playlists_over_an_mp4_list_are_ranges_of_its_object() {
+    let receiver = Receiver::start();
+    let cloud = Cloud::new(Profile::aws());
+    let mut livetape = Livetape::start(&crate::over::over(cloud.settings().webhook(&receiver)));
+    push(&livetape, "heavy");
+    let recordings = livetape.wait_ready("heavy", &FORMATS, 1);
+    cloud.fetch(&mut livetape);
+    assert_recorded(&livetape, &recordings, &clip::heavy());
+    assert_eq!(receiver.wait_for("recording.ready", 3).len(), 3);
+    livetape.wait_empty("spool");
+    cloud.assert_nothing_else(&livetape);
+    livetape.fsck().unwrap();
+    // The media went up once, as it grew, and nothing of it as segments.
+    let objects = cloud.bucket.objects();
+    let mp4 = &objects[&of_format(&recordings, "mp4")[0].text("key")];
+    let parts: u32 = mp4.etag.rsplit_once('-').expect("it was made of parts").1.parse().unwrap();
+    assert!(parts >= 4, "{parts} parts");
+    assert!(objects.keys().all(|key| !key.contains("segment-")), "{:?}", objects.keys());
+    let hls = &of_format(&recordings, "hls")[0];
+    assert!(hls.number("size_bytes") < 20_000, "{hls:?}");
+
+    let id = of_format(&recordings, "mp4")[0].text("id");
+    assert_eq!(livetape.http.delete(&format!("/v1/recordings/{id}")).status, 204);
+    receiver.wait_for("recording.deleted", 2);
+    let left: Vec<String> = cloud.bucket.objects().into_keys().collect();
+    assert!(left.iter().all(|key| key.ends_with(".flv")), "{left:?}");
+}
+
+#[test]
 fn a_service_that_wants_equal_parts_gets_them() {
     let (_cloud, _livetape) = recorded(Profile::r2(), true);
 }

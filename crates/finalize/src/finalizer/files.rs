@@ -5,6 +5,8 @@
 //! hls        init-N.mp4, segment-N.m4s|.ts   -> dirname(KEY)/NAME    first
 //!            media.m3u8, vod.m3u8            -> dirname(KEY)/NAME    then
 //!            index.m3u8                      -> KEY                  last
+//! over mp4   recording.mp4                   -> the MP4's KEY        first of all
+//!            init-0.mp4, then as hls         -> dirname(KEY)/NAME
 //! ```
 //!
 //! So a playlist is in the store only when everything it lists is.
@@ -15,8 +17,9 @@ use std::io;
 use livetape_catalog::RecordingRow;
 use livetape_disk::{DiskError, EntryKind, Spool, SpoolFiles};
 use livetape_media::Format;
-use livetape_mux::hls::listed;
+use livetape_mux::hls::{is_media, listed};
 use livetape_mux::{FileName, Files};
+use livetape_record::RecordingId;
 use livetape_store::{ContentType, ObjectKey, PutFile};
 
 use crate::FinalizeError;
@@ -69,7 +72,7 @@ impl Outbound {
         let outbound = match row.id.format {
             Format::Mp4 => Self { stages: vec![vec![outgoing(spool, &id, &FileName::mp4(), key)?]] },
             Format::Flv => Self { stages: vec![vec![outgoing(spool, &id, &FileName::flv(), key)?]] },
-            Format::Hls => Self::playlist(spool, &files, &id, names, &key)?,
+            Format::Hls => Self::playlist(spool, &files, &id, names, &key, false)?,
         };
         // The size of a playlist's recording is that of its media, with or without the playlists.
         let media: u64 =
@@ -82,12 +85,37 @@ impl Outbound {
         }
     }
 
+    /// Finds the playlists over an MP4 in its directory, for their own `row`. Blocks.
+    ///
+    /// # Errors
+    /// As of [`Outbound::find`].
+    pub(crate) fn playlists_over(spool: &Spool, media: RecordingId, row: &RecordingRow) -> Result<Self, FinalizeError> {
+        let id = media.to_string();
+        let files = spool.files(&id)?;
+        let listed = files.list().map_err(|source| DiskError::Io {
+            action: "listing the files of",
+            path: id.clone().into(),
+            source,
+        })?;
+        let names = listed.into_iter().filter(|(file, growing)| !growing && *file != FileName::mp4());
+        let names = names.map(|(file, _)| file).collect();
+        let outbound = Self::playlist(spool, &files, &id, names, &row.key.parse()?, true)?;
+        match (row.size_bytes, outbound.size_bytes()) {
+            (Some(expected), found) if expected != found => {
+                Err(damaged(format!("the playlists over it have {found} bytes instead of {expected}")))
+            }
+            _ => Ok(outbound),
+        }
+    }
+
+    /// `over_mp4`: what the playlists list besides their initialisation section is another object.
     fn playlist(
         spool: &Spool,
         files: &SpoolFiles,
         id: &str,
         names: Vec<FileName>,
         key: &ObjectKey,
+        over_mp4: bool,
     ) -> Result<Self, FinalizeError> {
         let index = key.name().to_owned();
         let present: BTreeSet<&str> = names.iter().map(FileName::as_str).collect();
@@ -100,7 +128,8 @@ impl Outbound {
                 path: playlist.as_str().into(),
                 source,
             })?;
-            if let Some(missing) = listed(&text).find(|name| !present.contains(name)) {
+            let is_beside = |name: &&str| !over_mp4 || is_media(name) || is_playlist_name(name);
+            if let Some(missing) = listed(&text).filter(is_beside).find(|name| !present.contains(name)) {
                 let missing: String = missing.chars().take(80).collect();
                 return Err(damaged(format!("{playlist} lists {missing}, which is missing")));
             }
@@ -141,7 +170,11 @@ fn outgoing(spool: &Spool, id: &str, name: &FileName, key: ObjectKey) -> Result<
 }
 
 fn is_playlist(name: &FileName) -> bool {
-    ContentType::of(name.as_str()) == ContentType::Playlist
+    is_playlist_name(name.as_str())
+}
+
+fn is_playlist_name(name: &str) -> bool {
+    ContentType::of(name) == ContentType::Playlist
 }
 
 fn read(files: &SpoolFiles, playlist: &FileName) -> io::Result<String> {

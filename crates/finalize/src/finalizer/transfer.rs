@@ -104,24 +104,34 @@ impl Transfer<'_> {
     /// Brings it into a store, and says which.
     async fn upload(&self, row: &RecordingRow, job: Job, carried: &mut Carried) -> Result<StoreRole, FinalizeError> {
         self.change(Change::UploadStarted { id: self.id }).await?;
-        let (spool, owned) = (self.tools.spool.clone(), row.clone());
+        let (catalog, spool, owned) = (self.tools.catalog.clone(), self.tools.spool.clone(), row.clone());
         let outbound = blocking::<_, FinalizeError, _>(move || {
             // Nobody asked for somebody's notes in the store.
             set_strangers_aside(&spool, owned.id)?;
-            Outbound::find(&spool, &owned)
+            let media = Outbound::find(&spool, &owned)?;
+            let over = catalog.playlists_over(&owned.id)?.filter(|over| over.state != RecordingState::Discarded);
+            let over = match over {
+                Some(over) => Some((Outbound::playlists_over(&spool, owned.id, &over)?, over)),
+                None => None,
+            };
+            Ok((media, over))
         });
-        let outbound = outbound.await?;
+        let (outbound, over) = outbound.await?;
         let target = self.target(row, job);
         let store = target.role;
         let size_bytes = match target.store.parts().is_some() {
-            true => self.put_in_parts(row, target, outbound, carried).await?,
-            false => {
-                for batch in outbound.stages.iter().flat_map(|stage| stage.chunks(BATCH_FILES)) {
-                    self.put(&target, batch).await?;
-                }
-                outbound.size_bytes()
-            }
+            true => self.put_in_parts(row, target.clone(), outbound, carried).await?,
+            false => self.put_all(&target, &outbound).await?,
         };
+        // What the playlists list is there now.
+        match over {
+            Some((outbound, over)) if target.store.parts().is_some() => {
+                let way = self.shared.way(self.id, over.key.parse()?, target, Urgency::Finished);
+                PlaylistWay::new(way).complete(outbound, &Carried::into_store(store)).await?;
+            }
+            Some((outbound, _)) => drop(self.put_all(&target, &outbound).await?),
+            None => {}
+        }
         self.change(Change::RecordingReady { id: self.id, at: (self.tools.wall)(), size_bytes, store }).await?;
         self.tools.counters.ready(row.duration.unwrap_or_default());
         info!(recording = %self.id, key = row.key, size_bytes, "recording ready");
@@ -182,6 +192,14 @@ impl Transfer<'_> {
             aborted.map_err(|_| FinalizeError::StoreTimeout(limit))??;
         }
         Ok(())
+    }
+
+    /// Puts all files, in stages; returns their size.
+    async fn put_all(&self, target: &Target, outbound: &Outbound) -> Result<u64, FinalizeError> {
+        for batch in outbound.stages.iter().flat_map(|stage| stage.chunks(BATCH_FILES)) {
+            self.put(target, batch).await?;
+        }
+        Ok(outbound.size_bytes())
     }
 
     /// Puts some files, which may be in the store already, and confirms their sizes.

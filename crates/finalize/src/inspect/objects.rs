@@ -33,6 +33,9 @@ impl Eye<'_> {
     pub(super) fn objects_of(&self, row: &RecordingRow) -> Result<Vec<Finding>, FinalizeError> {
         let key: ObjectKey = row.key.parse()?;
         let (format, id) = (row.id.format, row.id.to_string());
+        if let Some(media) = &row.media_of {
+            return self.playlists_of_mp4(row, media);
+        }
         if format == Format::Hls {
             return self.playlist_of(row, &key);
         }
@@ -113,7 +116,11 @@ impl Eye<'_> {
     }
 
     /// The objects in the directory of `key`, by name, with their sizes.
-    fn beside(&self, store: &dyn ObjectStore, key: &ObjectKey) -> Result<BTreeMap<String, u64>, FinalizeError> {
+    pub(super) fn beside(
+        &self,
+        store: &dyn ObjectStore,
+        key: &ObjectKey,
+    ) -> Result<BTreeMap<String, u64>, FinalizeError> {
         let directory = key.as_str().strip_suffix(key.name()).unwrap_or_default();
         let mut present = BTreeMap::new();
         let mut after = None;
@@ -149,12 +156,12 @@ impl Eye<'_> {
         }
     }
 
-    fn missing(&self, row: &RecordingRow, detail: String) -> Result<Finding, FinalizeError> {
+    pub(super) fn missing(&self, row: &RecordingRow, detail: String) -> Result<Finding, FinalizeError> {
         Ok(Finding::new(What::ObjectMissing, row.id.to_string(), detail, self.restore(row)?))
     }
 
     /// What can be done about an object that is not as it should be.
-    fn restore(&self, row: &RecordingRow) -> Result<&'static str, FinalizeError> {
+    pub(super) fn restore(&self, row: &RecordingRow) -> Result<&'static str, FinalizeError> {
         Ok(match self.spool.contains(&row.id.to_string())? {
             true => {
                 "its files are still in the spool: copy them before the next start, which removes them; nothing else \

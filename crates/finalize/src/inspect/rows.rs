@@ -57,6 +57,12 @@ impl Eye<'_> {
     pub(super) fn row(&self, row: &RecordingRow) -> Result<Vec<Finding>, FinalizeError> {
         let id = row.id.to_string();
         let found = match row.state {
+            // Playlists over an MP4 are looked at with it as long as they lie among its files.
+            RecordingState::Recording | RecordingState::Finished | RecordingState::Uploading
+                if row.media_of.is_some() =>
+            {
+                Ok(Vec::new())
+            }
             RecordingState::Recording => self.growing(row),
             RecordingState::Finished | RecordingState::Uploading => self.waiting(row),
             RecordingState::Ready => self.ready(row),
@@ -111,14 +117,20 @@ impl Eye<'_> {
     fn waiting(&self, row: &RecordingRow) -> Result<Vec<Finding>, FinalizeError> {
         let id = row.id.to_string();
         let mut found = Vec::new();
-        match Outbound::find(self.spool, row) {
+        let over = self.catalog.recording(&row.id.playlists())?;
+        let over = over.filter(|over| over.media_of == Some(row.id) && over.state != RecordingState::Discarded);
+        let outbound = Outbound::find(self.spool, row).and_then(|_| match over {
+            Some(over) => Outbound::playlists_over(self.spool, row.id, &over).map(drop),
+            None => Ok(()),
+        });
+        match outbound {
             Err(FinalizeError::Damaged(problem)) => {
                 let what = if self.spool.contains(&id)? { What::SpoolDamaged } else { What::SpoolMissing };
                 let detail = format!("it is {}, and its files: {problem}", row.state);
                 let remedy = "it is marked as failed; what is left is kept in the quarantine";
                 return Ok(vec![Finding::new(what, id, detail, remedy)]);
             }
-            outbound => drop(outbound?),
+            outbound => outbound?,
         }
         let files = self.spool.files(&id)?;
         match whole::problem(row.id.format, &files, row.started_at, self.deep) {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use livetape_catalog::Change;
 use livetape_disk::{DiskError, OpenFile};
 use livetape_mux::object::{self, Fit, ObjectLayout, OneFile};
-use livetape_mux::{FileName, SalvageError};
+use livetape_mux::{FileName, SalvageError, hls};
 use livetape_store::{ContentType, Part, PartRules, PartStore, StoreError, Upload};
 
 use super::plan::Plan;
@@ -197,9 +197,24 @@ impl<'a> FileWay<'a> {
 
     async fn layout(
         &self,
+        of: impl Fn(OneFile, &OpenFile, Fit) -> Result<Option<ObjectLayout>, SalvageError> + Copy + Send + 'static,
+    ) -> Result<Option<ObjectLayout>, FinalizeError> {
+        // What playlists over it list are places in the file: the object has to be the file.
+        let same = self.rules.equal || self.has_playlists().await?;
+        let layout = self.layout_as(if same { Fit::Same } else { Fit::Exact }, of).await?;
+        // They are announced before there is any media: having seen some, it is known.
+        if same || layout.is_none() || !self.has_playlists().await? {
+            return Ok(layout);
+        }
+        self.layout_as(Fit::Same, of).await
+    }
+
+    async fn layout_as(
+        &self,
+        fit: Fit,
         of: impl FnOnce(OneFile, &OpenFile, Fit) -> Result<Option<ObjectLayout>, SalvageError> + Send + 'static,
     ) -> Result<Option<ObjectLayout>, FinalizeError> {
-        let (format, fit) = (self.format, if self.rules.equal { Fit::Same } else { Fit::Exact });
+        let format = self.format;
         match self.way.with_file(&self.file, move |file| Ok(of(format, file, fit))).await? {
             Ok(layout) => Ok(layout),
             Err(SalvageError::Read { file, source }) => {
@@ -207,5 +222,19 @@ impl<'a> FileWay<'a> {
             }
             Err(error) => Err(FinalizeError::Damaged(error.to_string())),
         }
+    }
+
+    /// Whether there are playlists over it, or will be.
+    async fn has_playlists(&self) -> Result<bool, FinalizeError> {
+        let (spool, id) = (self.way.tools.spool.clone(), self.way.id);
+        if self.format != OneFile::Mp4 {
+            return Ok(false);
+        }
+        blocking(move || {
+            let path = spool.path(&id.to_string(), &hls::over_init())?;
+            let found = spool.disk().stat(&path);
+            Ok(found.map_err(|source| DiskError::Io { action: "looking at", path, source })?.is_some())
+        })
+        .await
     }
 }

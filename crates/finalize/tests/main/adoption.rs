@@ -32,7 +32,7 @@ fn growing(world: &World, session: SessionId, format: Format) -> RecordingId {
         video: None,
         audio: None,
     };
-    let label = Label::new(&row, &opened).to_bytes();
+    let label = Label::new(&row, &opened, None).to_bytes();
     world.apply(Change::RecordingOpened(opened));
     let mut writer = world.spool.create_recording(&id.to_string(), &label).unwrap();
     writer.perform(&tape(format).growing).unwrap();

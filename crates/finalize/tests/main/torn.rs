@@ -27,6 +27,11 @@ pub(crate) struct Tape {
 }
 
 pub(crate) fn tape(format: Format) -> Tape {
+    tape_with(format, None)
+}
+
+/// With playlists over it that call it `playlists`.
+pub(crate) fn tape_with(format: Format, playlists: Option<String>) -> Tape {
     let avc = AvcConfig::parse(Bytes::from_static(AVC_RECORD)).unwrap();
     let aac = AacConfig::parse(Bytes::from_static(&[0x11, 0x90])).unwrap();
     let begin = Begin {
@@ -39,6 +44,7 @@ pub(crate) fn tape(format: Format) -> Tape {
         metadata: Metadata::default(),
         max_duration: Duration::from_secs(60),
         layout: Layout { segment: Duration::from_secs(1), ..Layout::default() },
+        playlists,
     };
     let mut growing = Vec::new();
     let mut muxer = livetape_mux::open(format, begin, &mut growing);

@@ -56,7 +56,11 @@ fn check(recorded: &Recorded, steps: &[Step]) {
             *last = mark.number;
         }
         if let Ending::Closed(summary) = &recording.ending {
-            holds(recording, &marks, settle::frames(summary), summary.size_bytes);
+            let over = summary.playlists.as_deref().copied().unwrap_or_default();
+            holds(recording, &marks, settle::frames(summary), summary.size_bytes + over.size_bytes);
+            let listed = summary.playlists.as_ref().map(|over| (over.pictures, over.sounds));
+            let is_mp4 = recording.opening.format == Format::Mp4;
+            assert_eq!(listed, is_mp4.then(|| settle::frames(summary)), "frames that playlists over an MP4 list");
         }
     }
     let given: BTreeSet<u32> = recorded.given.iter().map(|mark| mark.number).collect();

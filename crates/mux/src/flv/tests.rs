@@ -51,6 +51,7 @@ pub(super) fn begin(tracks: Vec<Track>, start: MediaTime) -> Begin {
         },
         max_duration: std::time::Duration::from_secs(60),
         layout: Layout::default(),
+        playlists: None,
     }
 }
 

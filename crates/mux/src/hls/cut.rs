@@ -17,15 +17,15 @@ use std::time::Duration;
 use livetape_media::{CodecConfig, Frame, MediaTime, Track, TrackKind};
 
 /// A key frame this little before the target counts as at it: publishers round their timestamps.
-const ROUNDING: MediaTime = MediaTime::from_millis(20);
+pub(super) const ROUNDING: MediaTime = MediaTime::from_millis(20);
 /// What EXTINF may exceed TARGETDURATION by, and still be rounded down to it.
-const HEADROOM: MediaTime = MediaTime::from_millis(499);
+pub(super) const HEADROOM: MediaTime = MediaTime::from_millis(499);
 /// How much of that headroom is spent on waiting for a picture to cut at instead of a sound.
 const PATIENCE: MediaTime = MediaTime::from_millis(300);
 /// Pictures have gone missing when there has been none for so long.
 const STALLED: MediaTime = MediaTime::from_millis(1_000);
 /// The shortest segment that is ended only because it began without a key frame.
-const SHORTEST: MediaTime = MediaTime::from_millis(100);
+pub(super) const SHORTEST: MediaTime = MediaTime::from_millis(100);
 /// A longer interval between frames says nothing of how long a frame lasts.
 const LONGEST_FRAME: MediaTime = MediaTime::from_millis(2_000);
 /// How long a picture lasts of which nothing else is known.
@@ -207,10 +207,8 @@ impl Cutter {
     /// group of pictures together; groups longer than those seen so far get some room.
     pub(super) fn declare(&mut self, at: MediaTime, first_rounded: u32) -> u32 {
         let open_gop = self.last_key.map_or(MediaTime::ZERO, |key| at - key);
-        let half = MediaTime::from_nanos(self.target.as_nanos() / 2);
-        let expected = (self.target + self.longest_gop.max(open_gop).max(half)).min(self.overrun);
-        let seconds = u32::try_from(expected.as_nanos().unsigned_abs().div_ceil(1_000_000_000)).unwrap_or(u32::MAX);
-        *self.declared.insert(seconds.max(first_rounded).max(1))
+        let longest_gop = self.longest_gop.max(open_gop);
+        *self.declared.insert(declaration(self.target, longest_gop, self.overrun, first_rounded))
     }
 
     /// TARGETDURATION as a length.
@@ -240,6 +238,15 @@ impl Pace {
     fn end(&self) -> Option<MediaTime> {
         self.last.map(|last| last + self.duration)
     }
+}
+
+/// The TARGETDURATION, in seconds, of segments of `target` length that end at key frames, which are up to
+/// `longest_gop` apart so far; the first one, rounded, has `first_rounded`.
+pub(super) fn declaration(target: MediaTime, longest_gop: MediaTime, overrun: MediaTime, first_rounded: u32) -> u32 {
+    let half = MediaTime::from_nanos(target.as_nanos() / 2);
+    let expected = (target + longest_gop.max(half)).min(overrun);
+    let seconds = u32::try_from(expected.as_nanos().unsigned_abs().div_ceil(1_000_000_000)).unwrap_or(u32::MAX);
+    seconds.max(first_rounded).max(1)
 }
 
 /// How long each frame of a sound lasts, where that is constant.

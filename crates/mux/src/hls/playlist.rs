@@ -17,6 +17,7 @@
 //! ```
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use super::segments::{Mark, SegmentList};
 use crate::{FileName, SegmentType};
@@ -57,6 +58,12 @@ pub(super) fn header(segments: SegmentType, kind: PlaylistType, target_duration:
 
 /// Appends the lines of one segment.
 pub(super) fn entry(text: &mut String, segments: SegmentType, number: u32, duration_ms: u32, mark: Option<&Mark>) {
+    duration(text, duration_ms, mark);
+    push(text, format_args!("segment-{number:06}{}\n", extension(segments)));
+}
+
+/// Appends the lines of one segment but that which says where it is.
+pub(super) fn duration(text: &mut String, duration_ms: u32, mark: Option<&Mark>) {
     if let Some(mark) = mark {
         if mark.discontinuity {
             text.push_str("#EXT-X-DISCONTINUITY\n");
@@ -67,7 +74,7 @@ pub(super) fn entry(text: &mut String, segments: SegmentType, number: u32, durat
         }
     }
     let (seconds, millis) = (duration_ms / 1000, duration_ms % 1000);
-    push(text, format_args!("#EXTINF:{seconds}.{millis:03},\nsegment-{number:06}{}\n", extension(segments)));
+    push(text, format_args!("#EXTINF:{seconds}.{millis:03},\n"));
 }
 
 /// The playlist of a whole recording.
@@ -87,6 +94,15 @@ pub fn listed(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| match line.strip_prefix("#EXT-X-MAP:") {
         Some(attributes) => attributes.split_once("URI=\"")?.1.split_once('"').map(|(uri, _)| uri),
         None => Some(line.trim()).filter(|line| !line.is_empty() && !line.starts_with('#')),
+    })
+}
+
+/// The ranges of bytes that a playlist lists. Reads any text.
+pub fn ranges(text: &str) -> impl Iterator<Item = Range<u64>> {
+    text.lines().filter_map(|line| {
+        let (len, at) = line.strip_prefix("#EXT-X-BYTERANGE:")?.trim_end().split_once('@')?;
+        let (len, at) = (len.parse::<u64>().ok()?, at.parse::<u64>().ok()?);
+        Some(at..at.checked_add(len)?)
     })
 }
 
@@ -155,6 +171,13 @@ mod tests {
         let text = "#EXTM3U\n#EXT-X-MAP:BYTERANGE=\"1@0\",URI=\"init-0.mp4\"\n#EXTINF:6,\nsegment-000000.m4s\n\n\
                     #EXT-X-STREAM-INF:BANDWIDTH=1\r\nmedia.m3u8\r\n#EXT-X-MAP:URI=broken\n";
         assert_eq!(listed(text).collect::<Vec<_>>(), ["init-0.mp4", "segment-000000.m4s", "media.m3u8"]);
+    }
+
+    #[test]
+    fn ranges_are_read_of_any_text() {
+        let text = "#EXT-X-BYTERANGE:70@4096\r\nx.mp4\n#EXT-X-BYTERANGE:5\n#EXT-X-BYTERANGE:2@18446744073709551615\n\
+                    #EXT-X-BYTERANGE:4@4166\n";
+        assert_eq!(ranges(text).collect::<Vec<_>>(), [4096..4166, 4166..4170]);
     }
 
     #[test]

@@ -10,6 +10,8 @@
 //!    whole fragment ends the walk.
 //! 3. Unless the file is already whole: cut it after the last whole frame, make a torn `mdat` end
 //!    there, and complete it as the muxer would have.
+//! 4. Where an initialisation section for playlists stands beside it, make the playlists again from the
+//!    fragments that are whole, and write those that do not stand there already.
 //!
 //! Doing this again after any part of it gives the same file: cutting keeps exactly the frames that
 //! were whole, nothing that is appended can be taken for one, and the index depends on nothing else.
@@ -21,7 +23,8 @@ use super::layout::{Completed, FTYP_LEN, Head, Place};
 use super::start::{FileReader, Start};
 use super::summary::summary;
 use crate::bmff::{BoxHeader, InitSection, Movie, ReadRun, TrackEntry, TrackIndex, progressive, read_fragment};
-use crate::{FileName, Files, Op, Salvage, SalvageError, Summary};
+use crate::hls::over::{FragmentRun, Over, Stamp, init_file};
+use crate::{FileName, Files, Op, PlaylistSummary, Salvage, SalvageError, Summary};
 
 /// No `moof` comes near this: it would describe a million frames.
 const MOOF_LIMIT: u64 = 16 << 20;
@@ -29,18 +32,72 @@ const MOOF_LIMIT: u64 = 16 << 20;
 const TORN_LIMIT: u64 = 64 << 20;
 /// What is read of a fragment at once: enough for the `moof` of an ordinary one.
 const WINDOW: u64 = 4096;
+/// No playlist over an MP4 comes near this.
+const SMALL: u64 = 64 << 20;
 
 /// Finds out what of the recording is whole.
 pub(crate) fn salvage(files: &dyn Files) -> Result<Salvage, SalvageError> {
     let file = FileName::mp4();
     let list = files.list().map_err(SalvageError::List)?;
-    let Some((_, growing)) = list.into_iter().find(|(name, _)| *name == file) else { return Ok(Salvage::Empty) };
+    let Some(growing) = list.iter().find(|(name, _)| *name == file).map(|(_, growing)| *growing) else {
+        return Ok(Salvage::Empty);
+    };
     let source = files.open(&file).map_err(|source| SalvageError::Read { file: file.clone(), source })?;
     let reader = FileReader { file: &file, source: source.as_ref() };
     let Some(start) = Start::read(&reader)? else { return Ok(Salvage::Empty) };
     let mut torn = Torn::new(start);
+    torn.over = over(files, &list, &torn.init)?;
     torn.read_fragments(&reader)?;
-    torn.complete(&reader, growing)
+    let over = torn.over.take();
+    let mut salvage = torn.complete(&reader, growing)?;
+    if let (Salvage::Complete { ops, summary, .. }, Some(mut over)) = (&mut salvage, over) {
+        summary.playlists = complete_playlists(files, &list, &mut over, ops)?.map(Box::new);
+    }
+    Ok(salvage)
+}
+
+/// The playlists that there are to be over the file, with nothing in them yet.
+fn over(files: &dyn Files, list: &[(FileName, bool)], init: &InitSection) -> Result<Option<Over>, SalvageError> {
+    if !list.contains(&(init_file(), false)) {
+        return Ok(None);
+    }
+    let data = read(files, &init_file())?;
+    let init_bytes = data.len() as u64;
+    // One that is damaged is no reason to lose the file.
+    let stamp = Stamp::read(&data);
+    Ok(stamp.map(|stamp| Over::new(stamp, FileName::mp4(), &init.tracks, init.zero, init_bytes)))
+}
+
+/// Writes the playlists that do not stand there as they must; what they then hold.
+fn complete_playlists(
+    files: &dyn Files,
+    list: &[(FileName, bool)],
+    over: &mut Over,
+    ops: &mut Vec<Op>,
+) -> Result<Option<PlaylistSummary>, SalvageError> {
+    let Some((playlists, summary)) = over.finish() else { return Ok(None) };
+    for (file, data) in playlists {
+        let found = list.iter().find(|(name, _)| *name == file).map(|(_, growing)| *growing);
+        if found == Some(false) && read(files, &file)? == data {
+            continue;
+        }
+        if found == Some(true) {
+            ops.push(Op::Remove { file: file.clone() });
+        }
+        ops.push(Op::Whole { file, data });
+    }
+    Ok(Some(summary))
+}
+
+/// All of a small file.
+fn read(files: &dyn Files, file: &FileName) -> Result<Vec<u8>, SalvageError> {
+    let read = || {
+        let opened = files.open(file)?;
+        let mut data = vec![0; usize::try_from(opened.len().min(SMALL)).unwrap_or(0)];
+        opened.read_exact_at(0, &mut data)?;
+        Ok(data)
+    };
+    read().map_err(|source| SalvageError::Read { file: file.clone(), source })
 }
 
 /// What of a file has been understood.
@@ -59,6 +116,8 @@ struct Torn {
     index_at_end: Option<u64>,
     /// Bytes of media at the end of the file that are not whole.
     cut_bytes: u64,
+    /// Playlists over the whole fragments.
+    over: Option<Over>,
 }
 
 impl Torn {
@@ -76,6 +135,7 @@ impl Torn {
             torn_mdat: None,
             index_at_end: None,
             cut_bytes: 0,
+            over: None,
         }
     }
 
@@ -112,12 +172,19 @@ impl Torn {
             let data_start = at + size + mdat.header_len;
             let Some(end) = (at + size).checked_add(mdat_size) else { break };
             let whole_until = end.min(reader.len());
+            let mut whole = true;
             for run in runs.iter().take(count) {
-                self.keep(run, at, data_start, whole_until);
+                whole &= self.keep(run, at, data_start, whole_until);
             }
             if end > reader.len() {
                 self.torn_mdat = Some(at + size).filter(|mdat_at| self.media_end > *mdat_at);
                 break;
+            }
+            // In one whose end was cut off before, frames are missing that it names.
+            if let Some(over) = self.over.as_mut().filter(|_| whole) {
+                let runs = runs.iter().take(count);
+                let runs = runs.map(|run| FragmentRun { number: run.number, dts: run.dts, samples: &run.samples });
+                over.fragment(at..end, runs, &mut Vec::new());
             }
             self.media_end = end;
             at = end;
@@ -126,16 +193,17 @@ impl Torn {
         Ok(())
     }
 
-    /// Takes the frames of `run`, of the fragment at `moof_at`, that lie between `from` and `until`.
-    fn keep(&mut self, run: &ReadRun, moof_at: u64, from: u64, until: u64) {
+    /// Takes the frames of `run`, of the fragment at `moof_at`, that lie between `from` and `until`. Whether those
+    /// are all.
+    fn keep(&mut self, run: &ReadRun, moof_at: u64, from: u64, until: u64) -> bool {
         let Some(track) = self.init.tracks.iter().position(|track| track.number == run.number) else {
             self.unknown = true;
-            return;
+            return false;
         };
-        let Some(index) = self.indexes.get_mut(track) else { return };
+        let Some(index) = self.indexes.get_mut(track) else { return false };
         let start = moof_at.saturating_add(run.offset);
         if start < from {
-            return;
+            return false;
         }
         let mut end = start;
         let whole = run.samples.iter().take_while(|sample| {
@@ -151,6 +219,7 @@ impl Torn {
             index.push_samples(start, run.dts, samples);
             self.media_end = self.media_end.max(end);
         }
+        count == run.samples.len()
     }
 
     fn complete(self, reader: &FileReader<'_>, growing: bool) -> Result<Salvage, SalvageError> {

@@ -23,6 +23,7 @@ pub(super) fn summary(
         audio: find(false).and_then(|(entry, index)| audio(entry, index)),
         index_at_end: completed.index_at_end,
         repaired_frames: 0,
+        playlists: None,
     }
 }
 

@@ -126,6 +126,7 @@ proptest! {
                 metadata: Metadata::default(),
                 max_duration: Duration::from_secs(60),
                 layout,
+                playlists: None,
             };
             let (mut ops, mut disk) = (Vec::new(), Disk::default());
             let mut muxer = open(format, begin, &mut ops);

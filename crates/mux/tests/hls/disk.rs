@@ -48,8 +48,15 @@ impl Disk {
                 assert!(before.is_none_or(|before| before.finished), "{file} grows");
             }
             Op::Remove { file } => assert!(self.files.remove(file).is_some(), "{file} does not exist"),
-            Op::Sync { .. } => {}
-            Op::Patch { .. } | Op::Reserve { .. } | Op::PunchHole { .. } => panic!("{op:?} is not for HLS"),
+            Op::Sync { file } => {
+                self.growing(file);
+            }
+            Op::Patch { file, offset, data } => self.range(file, *offset, data.len()).copy_from_slice(data),
+            Op::PunchHole { file, offset, len } => self.range(file, *offset, *len as usize).fill(0),
+            Op::Reserve { file, len } => {
+                let data = self.growing(file);
+                data.resize(data.len() + *len as usize, 0);
+            }
         }
     }
 
@@ -81,6 +88,11 @@ impl Disk {
     pub(crate) fn segments(&self) -> Vec<(&str, &File)> {
         let files = self.files.iter().map(|(name, file)| (name.as_str(), file));
         files.filter(|(name, _)| name.starts_with("segment-")).collect()
+    }
+
+    /// Bytes that are there of a file that grows.
+    fn range(&mut self, file: &FileName, offset: u64, len: usize) -> &mut [u8] {
+        self.growing(file).get_mut(offset as usize..offset as usize + len).expect("bytes that exist")
     }
 
     fn growing(&mut self, file: &FileName) -> &mut Vec<u8> {

@@ -9,6 +9,7 @@ mod damage;
 mod disk;
 mod golden;
 mod media;
+mod over;
 mod players;
 mod random;
 mod rules;

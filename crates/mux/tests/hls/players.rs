@@ -192,6 +192,27 @@ fn judge(stream: &Stream, source: &Path) {
 }
 
 #[test]
+fn an_mp4_and_the_playlists_over_it_play_alike() {
+    let source = clip("over", &format!("{PICTURE} {TONE} {B_FRAMES} -c:a aac -b:a 64k"));
+    let stream = stream("over", &source);
+    let pictures = stream.track(TrackKind::Video).len();
+    let (ops, _) = crate::over::record(&stream, true);
+    let directory = written("over", &Disk::after(&ops));
+    for file in ["recording.mp4", "index.m3u8", "media.m3u8", "vod.m3u8"] {
+        assert_eq!(decodes(&directory.join(file), &[]), pictures, "{file}");
+        same_packets(&directory.join(file), &source, &stream, true);
+    }
+    let listed = |op: &Op| matches!(op, Op::Append { file, .. } if file.as_str() == "media.m3u8");
+    for at in (0..ops.len()).filter(|at| listed(&ops[*at])).take(2) {
+        let unfinished = Disk::after(&ops[..=at]);
+        let directory = written(&format!("over-growing-{at}"), &unfinished);
+        fs::write(directory.join("recording.mp4"), &unfinished.file("recording.mp4").data).unwrap();
+        decodes(&directory.join("media.m3u8"), &[]);
+        same_packets(&directory.join("media.m3u8"), &source, &stream, false);
+    }
+}
+
+#[test]
 fn h264_with_b_frames_and_aac() {
     let source = clip("b-frames", &format!("{PICTURE} {TONE} {B_FRAMES} -c:a aac -b:a 64k"));
     judge(&stream("b-frames", &source), &source);

@@ -99,6 +99,7 @@ impl Stream {
             metadata: Metadata::default(),
             max_duration: Duration::from_secs(7 * 24 * 3600),
             layout: self.layout.clone(),
+            playlists: None,
         }
     }
 

@@ -55,6 +55,7 @@ impl Stream {
             metadata: Metadata::default(),
             max_duration: self.max_duration,
             layout: self.layout.clone(),
+            playlists: None,
         }
     }
 

@@ -53,6 +53,7 @@ fn policy(format: Format, max_ms: u64) -> Policy {
         min_duration: Duration::ZERO,
         track_wait: Duration::from_secs(1),
         names: NameTemplate::default(),
+        playlists: false,
     }
 }
 

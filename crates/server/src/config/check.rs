@@ -10,8 +10,8 @@ use livetape_finalize::webhook::{AddressRange, ReceiverUrl};
 use livetape_media::Format;
 
 use super::{
-    ByteSize, Config, EncryptionSetting, FallbackKind, Finding, HttpUrl, Period, S3Settings, Secret, StoreKind,
-    Webhook, WebhookFormat, webhook::EVENT_TYPES,
+    ByteSize, Config, EncryptionSetting, FallbackKind, Finding, FormatName, HlsSource, HttpUrl, Period, S3Settings,
+    Secret, SegmentKind, StoreKind, Webhook, WebhookFormat, webhook::EVENT_TYPES,
 };
 
 const SECOND: Period = Period::from_secs(1);
@@ -175,6 +175,15 @@ fn record(config: &Config, findings: &mut Findings<'_>) {
         if (SECOND..usual_min).contains(&value) {
             findings
                 .warning(setting, format!("{value} makes very many small recordings; {usual_min} or more is usual"));
+        }
+    }
+    if record.hls_source == HlsSource::Mp4 && record.formats.contains(&FormatName(Format::Hls)) {
+        let setting = "record.hls_source";
+        if !record.formats.contains(&FormatName(Format::Mp4)) {
+            findings.problem(setting, "there is no MP4 to play HLS from: record.formats must have both mp4 and hls");
+        }
+        if record.segment_type == SegmentKind::Ts {
+            findings.problem(setting, "what an MP4 holds is no MPEG-TS: record.segment_type must be \"fmp4\"");
         }
     }
     findings.period("record.min_duration", record.min_duration, Period::from_millis(0)..=HOUR);

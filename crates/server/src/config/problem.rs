@@ -150,6 +150,7 @@ const KNOWN_HARMLESS: &[&str] = &[
     "min_duration",
     "segment_duration",
     "segment_type",
+    "hls_source",
     "fragment_duration",
     "fragment_max_size",
     "sync_interval",

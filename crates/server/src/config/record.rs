@@ -27,6 +27,8 @@ pub struct RecordSettings {
     pub segment_duration: Period,
     /// What HLS segments are made of.
     pub segment_type: SegmentKind,
+    /// Where the media of HLS is.
+    pub hls_source: HlsSource,
     /// How much media a fragment holds: what the death of the process can cost.
     pub fragment_duration: Period,
     /// The most bytes a fragment holds.
@@ -60,6 +62,7 @@ impl Default for RecordSettings {
             min_duration: Period::from_secs(1),
             segment_duration: Period::from_secs(6),
             segment_type: SegmentKind::Fmp4,
+            hls_source: HlsSource::Segments,
             fragment_duration: Period::from_millis(350),
             fragment_max_size: ByteSize::from_bytes(layout.fragment_max_bytes as u64),
             sync_interval: Period::from_secs(5),
@@ -121,8 +124,16 @@ impl RecordSettings {
             track_wait: self.track_wait.duration(),
             // It has been found good when it was read.
             names: self.name.0.parse().unwrap_or_default(),
+            playlists: format == Format::Mp4 && self.hls_is_over_mp4(),
         };
-        self.formats().into_iter().map(policy).collect()
+        let formats = self.formats().into_iter();
+        formats.filter(|format| *format != Format::Hls || !self.hls_is_over_mp4()).map(policy).collect()
+    }
+
+    /// Whether HLS is playlists over the MP4 recordings.
+    fn hls_is_over_mp4(&self) -> bool {
+        let has = |format| self.formats.contains(&FormatName(format));
+        self.hls_source == HlsSource::Mp4 && has(Format::Hls) && has(Format::Mp4)
     }
 }
 
@@ -150,6 +161,16 @@ pub enum SegmentKind {
     Fmp4,
     /// MPEG-2 transport stream.
     Ts,
+}
+
+/// Where the media of HLS is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HlsSource {
+    /// In segments, each a file of its own.
+    Segments,
+    /// In the file of the MP4 recording: the playlists list ranges of its bytes.
+    Mp4,
 }
 
 /// A name template, as written; it has been found good.

@@ -191,6 +191,29 @@ fn secrets_come_from_files_too() {
 }
 
 #[test]
+fn hls_over_an_mp4_is_recorded_with_it_and_needs_it() {
+    let formats = |text: &str| {
+        let policies = load_text(text, &[], &[]).unwrap().config.policies();
+        policies.into_iter().map(|policy| (policy.format.name(), policy.playlists)).collect::<Vec<_>>()
+    };
+    assert_eq!(formats(""), [("mp4", false), ("hls", false), ("flv", false)]);
+    assert_eq!(formats("[record]\nhls_source = \"mp4\"\n"), [("mp4", true), ("flv", false)]);
+    assert_eq!(formats("[record]\nhls_source = \"mp4\"\nformats = [\"mp4\"]\n"), [("mp4", false)]);
+    let error = |rest: &str| load_text(&format!("[record]\nhls_source = \"mp4\"\n{rest}"), &[], &[]).unwrap_err();
+    let alone = error("formats = [\"hls\", \"flv\"]\n");
+    assert!(alone.starts_with("FILE:2:14: there is no MP4 to play HLS from"), "{alone}");
+    let ts = error("segment_type = \"ts\"\n");
+    assert!(ts.starts_with("FILE:2:14: what an MP4 holds is no MPEG-TS"), "{ts}");
+
+    let bucket = "[store]\nkind = \"s3\"\n[s3]\nregion = \"x\"\nbucket = \"y\"\n";
+    let room = |record: &str| {
+        let policies = load_text(&format!("{record}{bucket}"), &[], &[]).unwrap().config.policies();
+        policies[0].layout.mp4_reserve_max_bytes
+    };
+    assert_eq!((room(""), room("[record]\nhls_source = \"mp4\"\n")), (64 << 20, 8 << 20));
+}
+
+#[test]
 fn a_webhook_is_checked() {
     for (lines, expected) in [
         ("url = \"https://example.com/\"", "a webhook needs a secret"),

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use livetape_catalog::{RecordingRow, RecordingState, StoreRole, object_url};
 use livetape_media::Format;
-use livetape_mux::FileName;
+use livetape_mux::{FileName, hls};
 use livetape_store::{ContentType, ObjectKey, StoreError};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -147,7 +147,12 @@ fn in_spool(api: &Api, row: &RecordingRow, key: &ObjectKey) -> Option<Found> {
         Format::Flv => FileName::flv(),
         Format::Hls => FileName::new(key.name())?,
     };
-    let path = api.spool.path(&row.id.to_string(), &name).ok()?;
+    if row.media_of.is_some() && !hls::is_media(name.as_str()) && ContentType::of_key(key) != ContentType::Playlist {
+        return None;
+    }
+    // Playlists over an MP4 lie among its files.
+    let directory = row.media_of.unwrap_or(row.id).to_string();
+    let path = api.spool.path(&directory, &name).ok()?;
     if path.is_file() {
         return Some(Found::Growing(path));
     }

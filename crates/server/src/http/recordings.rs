@@ -136,9 +136,10 @@ fn missing(text: &str) -> Problem {
 /// Shows how far a recording that grows has come.
 fn overlay(view: &mut RecordingView, live: &Live) {
     if view.state == RecordingState::Recording
-        && let Some(progress) = live.progress(&view.id)
+        && let Some(progress) = live.progress(&view.media_of.unwrap_or(view.id))
     {
-        view.size_bytes = Some(progress.size_bytes);
+        // Of playlists over an MP4 that is the MP4's.
+        view.size_bytes = view.media_of.is_none().then_some(progress.size_bytes);
         view.duration_ms = Some(u64::try_from(progress.duration.as_millis()).unwrap_or(u64::MAX));
     }
 }

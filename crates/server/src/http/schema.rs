@@ -127,6 +127,9 @@ pub(super) struct Recording {
     /// Why it is being deleted, or was. Null when it is not.
     #[schema(required)]
     pub deletion_reason: Option<DeletionReason>,
+    /// HLS with `record.hls_source = "mp4"`: the recording whose file has its media. It is deleted with that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_of: Option<String>,
 }
 
 /// A video track.

@@ -197,7 +197,7 @@ impl World {
         let id = self.growing(number, stream, format);
         self.stored(&key(number, stream, format), media);
         let size_bytes = media.len() as u64;
-        let facts = Facts { size_bytes, duration: Duration::from_millis(2_500), video: None, audio: None };
+        let facts = Facts { size_bytes, duration: Duration::from_millis(2_500), ..Facts::default() };
         let ended_at = WallTime::from_unix_millis(NOW + 2_500);
         let reason = "unpublish".to_owned();
         let lost = Duration::ZERO;

@@ -6,7 +6,7 @@ use super::{objects, objects_at};
 use crate::journal::{Delivery, Effect};
 use crate::known::{Known, ready_event};
 use crate::moment::Moment;
-use crate::read::hls::listed;
+use crate::read::hls::{listed, resolved};
 use crate::world::{DATA, Life};
 
 /// Checks a moment of a life, as a kill would leave it. `known` is what the catalog says then.
@@ -27,9 +27,15 @@ pub fn at_moment(moment: &Moment, known: &Known, life: &Life) -> Result<(), Stri
             }
         }
         if matches!(row.state.as_str(), "finished" | "uploading") {
-            let directory = format!("{DATA}/spool/{id}");
-            let files = moment.volume.files(directory.as_ref());
+            let directory = format!("{DATA}/spool/{}", row.media_of.unwrap_or(*id));
             let name = |path: &std::path::Path| path.file_name().unwrap().to_string_lossy().into_owned();
+            // Of an MP4 and the playlists over it each has its own.
+            let belongs = |name: &str| match name {
+                "recording.mp4" | "recording.mp4.part" => row.media_of.is_none(),
+                _ => id.format != Format::Mp4,
+            };
+            let mut files = moment.volume.files(directory.as_ref());
+            files.retain(|(path, _)| belongs(&name(path)));
             let sized = files.iter().filter(|(path, _)| {
                 let name = name(path);
                 !name.starts_with('.') && (id.format != Format::Hls || !name.ends_with(".m3u8"))
@@ -49,7 +55,7 @@ pub fn at_moment(moment: &Moment, known: &Known, life: &Life) -> Result<(), Stri
     for (key, data) in objects.iter().filter(|(key, _)| key.ends_with(".m3u8")) {
         let directory = key.rsplit_once('/').map_or("", |(directory, _)| directory);
         for name in listed(data).map_err(|problem| format!("{key}: {problem}"))? {
-            if !objects.contains_key(&format!("{directory}/{name}")) {
+            if !objects.contains_key(&resolved(directory, &name)) {
                 return Err(format!("{key} lists {name}, which is not in the store"));
             }
         }

@@ -10,7 +10,8 @@ pub(super) fn playlist(index: &[u8], directory: &str, files: &Objects<'_>) -> Re
     let master = parse_master(index)?;
     let [variant] = master.variants.as_slice() else { return Err("it has not one variant".into()) };
     let of = |name: &str| -> Result<&[u8], String> {
-        files.get(&format!("{directory}{name}")).copied().ok_or(format!("{name} is listed and not in the store"))
+        let key = resolved(directory.trim_end_matches('/'), name);
+        files.get(&key).copied().ok_or(format!("{name} is listed and not in the store"))
     };
     let media = parse_media(of(&variant.uri)?)?;
     if !media.end_list {
@@ -18,7 +19,9 @@ pub(super) fn playlist(index: &[u8], directory: &str, files: &Objects<'_>) -> Re
     }
     let other = if variant.uri == "media.m3u8" { "vod.m3u8" } else { "media.m3u8" };
     if files.contains_key(&format!("{directory}{other}")) {
-        let uris = |playlist: &MediaPlaylist| playlist.segments.iter().map(|s| s.uri.clone()).collect::<Vec<_>>();
+        let uris = |playlist: &MediaPlaylist| {
+            playlist.segments.iter().map(|s| (s.uri.clone(), s.byte_range.clone())).collect::<Vec<_>>()
+        };
         if uris(&parse_media(of(other)?)?) != uris(&media) {
             return Err("its two playlists list different segments".into());
         }
@@ -28,9 +31,24 @@ pub(super) fn playlist(index: &[u8], directory: &str, files: &Objects<'_>) -> Re
         if let Some(map) = &segment.map {
             parts.push(of(&map.uri)?.to_vec());
         }
-        parts.last_mut().ok_or("a segment before any map")?.extend_from_slice(of(&segment.uri)?);
+        let mut data = of(&segment.uri)?;
+        if let Some(range) = &segment.byte_range {
+            let at = usize::try_from(range.offset.ok_or("a range that begins nowhere")?).unwrap();
+            let len = usize::try_from(range.length).unwrap();
+            data = data.get(at..at + len).ok_or("a range beyond the end")?;
+        }
+        parts.last_mut().ok_or("a segment before any map")?.extend_from_slice(data);
     }
     parts.iter().map(|part| mp4::samples(part)).collect()
+}
+
+/// The key of what a playlist in `directory` calls `name`.
+pub fn resolved(directory: &str, name: &str) -> String {
+    let (mut directory, mut name) = (directory, name);
+    while let Some(rest) = name.strip_prefix("../") {
+        (directory, name) = (directory.rsplit_once('/').map_or("", |(above, _)| above), rest);
+    }
+    format!("{directory}/{name}")
 }
 
 /// The names that a playlist lists.

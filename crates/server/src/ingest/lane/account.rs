@@ -133,6 +133,7 @@ mod tests {
             stream: StreamPath { app: "live".into(), name: "cam".into() },
             format: Format::Mp4,
             key: String::new(),
+            playlists: None,
             started_at: WallTime::from_unix_millis(0),
             start: at(start),
             reason: StartReason::Publish,
