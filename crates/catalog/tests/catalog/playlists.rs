@@ -81,7 +81,7 @@ fn playlists_become_what_their_mp4_becomes_and_each_is_told_once() {
     let body: serde_json::Value = serde_json::from_str(&event.body).unwrap();
     assert_eq!(body["data"]["id"], id.to_string());
     assert_eq!(body["data"]["media_of"], recording_id(1).to_string());
-    assert!(!fixture.events()[4].body.contains("media_of"), "the MP4 has its own media");
+    assert!(!fixture.events()[5].body.contains("media_of"), "the MP4 has its own media");
 }
 
 #[test]
