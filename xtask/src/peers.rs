@@ -22,7 +22,7 @@ const NODE_MEDIA_SERVER: &str = "node-media-server@4.4.3";
 
 /// How the load is put on all of them: on each with all it can record, alone and at once.
 const OPTIONS: &[(&str, &str)] = &[
-    ("--recorders", "livetape,nginx-rtmp,xiu,node-media-server,ffmpeg,sink,gathering-sink"),
+    ("--recorders", "livetape,livetape-over,nginx-rtmp,xiu,node-media-server,ffmpeg,sink,gathering-sink"),
     ("--formats", "flv,mp4,hls,flv+hls,mp4+hls+flv"),
     ("--seconds", "12"),
 ];

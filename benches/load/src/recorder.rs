@@ -76,7 +76,8 @@ pub(crate) struct Verdict {
 }
 
 /// The names that [`named`] knows.
-pub(crate) const NAMES: &str = "livetape, nginx-rtmp, xiu, node-media-server, ffmpeg, sink, gathering-sink";
+pub(crate) const NAMES: &str =
+    "livetape, livetape-over, nginx-rtmp, xiu, node-media-server, ffmpeg, sink, gathering-sink";
 
 /// The recorder of this name; Livetape with or without a receiver of webhooks.
 ///
@@ -84,7 +85,8 @@ pub(crate) const NAMES: &str = "livetape, nginx-rtmp, xiu, node-media-server, ff
 /// When there is none.
 pub(crate) fn named(name: &str, webhooks: bool) -> anyhow::Result<Box<dyn Recorder>> {
     Ok(match name {
-        "livetape" => Box::new(LivetapeUnder { webhooks }),
+        "livetape" => Box::new(LivetapeUnder { webhooks, over: false }),
+        "livetape-over" => Box::new(LivetapeUnder { webhooks, over: true }),
         "nginx-rtmp" => Box::new(nginx::Nginx),
         "xiu" => Box::new(xiu::Xiu),
         "node-media-server" => Box::new(node::NodeMediaServer),

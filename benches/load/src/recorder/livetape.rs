@@ -18,6 +18,8 @@ const SETTLE_MAX: Duration = Duration::from_secs(120);
 pub(crate) struct LivetapeUnder {
     /// Whether somebody is told of events.
     pub(crate) webhooks: bool,
+    /// Whether HLS is playlists over the MP4's own fragments.
+    pub(crate) over: bool,
 }
 
 struct Under {
@@ -29,19 +31,21 @@ struct Under {
 
 impl Recorder for LivetapeUnder {
     fn name(&self) -> String {
-        "livetape".to_owned()
+        if self.over { "livetape-over" } else { "livetape" }.to_owned()
     }
 
     fn about(&self) -> String {
         let told = if self.webhooks { "a receiver is told of every event" } else { "nobody is told of events" };
+        let media = if self.over { " but for record.hls_source = \"mp4\"" } else { "" };
         format!(
-            "this repository's release build, with its defaults; {told}. Every frame is compared, bit for bit, as are \
+            "this repository's release build, with its defaults{media}; {told}. Every frame is compared, bit for bit, as are \
              the index and the store"
         )
     }
 
     fn records(&self, formats: &[&str]) -> bool {
-        formats.iter().all(|format| ["mp4", "hls", "flv"].contains(format))
+        let known = formats.iter().all(|format| ["mp4", "hls", "flv"].contains(format));
+        known && (!self.over || (formats.contains(&"mp4") && formats.contains(&"hls")))
     }
 
     fn start(&self, directory: &Path, formats: &[&str], streams: u32) -> anyhow::Result<Box<dyn Running>> {
@@ -52,6 +56,7 @@ impl Recorder for LivetapeUnder {
             .set("log.level", "\"warn,livetape_server::serve=info\"")
             .set("rtmp.max_connections", &connections)
             .set("rtmp.max_connections_per_address", &connections);
+        let settings = if self.over { settings.set("record.hls_source", "\"mp4\"") } else { settings };
         let settings = receiver.iter().fold(settings, Settings::webhook);
         let livetape = Livetape::start_as(&settings, Launch::default().data(&directory.join("data")));
         Ok(Box::new(Under { livetape, formats: formats.len(), receiver }))

@@ -1,4 +1,5 @@
-//! HLS: a multivariant playlist, its media playlist, and the segments that lists (fMP4; those of others may be MPEG-TS).
+//! HLS: a multivariant playlist, its media playlist, and the segments that lists (fMP4, files or parts of an MP4; those
+//! of others may be MPEG-TS).
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,16 +18,23 @@ pub(super) fn playlist(file: &Path) -> Result<Vec<Sample>, String> {
         return Err(format!("{media} is not whole"));
     }
     let mut known: BTreeSet<String> = ["index.m3u8", "media.m3u8", "vod.m3u8"].map(str::to_owned).into();
-    let (mut samples, mut tracks) = (Vec::new(), Vec::new());
+    let (mut samples, mut tracks, mut range) = (Vec::new(), Vec::new(), None);
     for line in &listed {
         if let Some(map) = line.strip_prefix("#EXT-X-MAP:URI=\"") {
             let name = map.split('"').next().unwrap_or_default();
             tracks = bmff::tracks(&bytes(&directory.join(name))?).map_err(|problem| format!("{name}: {problem}"))?;
             known.insert(name.to_owned());
+        } else if let Some(listed) = line.strip_prefix("#EXT-X-BYTERANGE:") {
+            range = Some(listed.to_owned());
         } else if !line.starts_with('#') {
-            let segment = bytes(&directory.join(line))?;
-            samples.extend(bmff::segment(&segment, &tracks).map_err(|problem| format!("{line}: {problem}"))?);
-            if !known.insert(line.clone()) {
+            let (file, range) = (bytes(&directory.join(line))?, range.take());
+            let segment = match &range {
+                Some(range) => part(&file, range).ok_or_else(|| format!("{line} has no bytes {range}"))?,
+                None => &file,
+            };
+            samples.extend(bmff::segment(segment, &tracks).map_err(|problem| format!("{line}: {problem}"))?);
+            let name = range.map_or(line.clone(), |range| format!("{line} {range}"));
+            if !known.insert(name) {
                 return Err(format!("{line} is listed twice"));
             }
         }
@@ -56,6 +64,13 @@ pub(super) fn media(file: &Path) -> Result<Vec<Sample>, String> {
         }
     }
     Ok(samples)
+}
+
+/// The part of a file that `LENGTH@OFFSET` means.
+fn part<'a>(file: &'a [u8], range: &str) -> Option<&'a [u8]> {
+    let (len, at) = range.split_once('@')?;
+    let (len, at): (usize, usize) = (len.parse().ok()?, at.parse().ok()?);
+    file.get(at..at.checked_add(len)?)
 }
 
 fn lines(file: &Path) -> Result<Vec<String>, String> {
