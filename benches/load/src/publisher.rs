@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use livetape_testkit::Publisher as Dialogue;
 use livetape_testkit::fleet::SessionLog;
-use livetape_testkit::publisher::{amf, chunk};
+use livetape_testkit::publisher::goodbye;
 
 use crate::wire::Wire;
 
@@ -145,16 +145,8 @@ impl Publisher {
 
     /// Ends the publish as encoders do. What it still held is sent first, which may wait.
     pub(crate) fn say_goodbye(&mut self, key: &str) {
-        let command = chunk::Header { csid: 3, kind: 20, timestamp: 0, message_stream: 0 };
-        let number = amf::Amf::Number;
-        let words = [
-            vec![amf::string("FCUnpublish"), number(90.0), amf::Amf::Null, amf::string(key)],
-            vec![amf::string("deleteStream"), number(91.0), amf::Amf::Null, number(f64::from(self.message_stream))],
-        ];
         let mut last = self.out.split_off(self.taken);
-        for values in words {
-            last.extend(chunk::message(command, &amf::encode(&values), 128).concat());
-        }
+        last.extend(goodbye(key, self.message_stream, 128));
         let sent = self
             .socket
             .set_nonblocking(false)

@@ -378,3 +378,13 @@ impl Publisher {
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 }
+
+/// The commands by which encoders end the publish of `key`, in chunks of `chunk_bytes`.
+pub fn goodbye(key: &str, message_stream: u32, chunk_bytes: usize) -> Vec<u8> {
+    let header = Header { csid: COMMAND_STREAM, kind: kind::COMMAND, timestamp: 0, message_stream: 0 };
+    let words = [
+        vec![string("FCUnpublish"), Amf::Number(90.0), Amf::Null, string(key)],
+        vec![string("deleteStream"), Amf::Number(91.0), Amf::Null, Amf::Number(f64::from(message_stream))],
+    ];
+    words.iter().flat_map(|values| chunk::message(header, &amf::encode(values), chunk_bytes).concat()).collect()
+}

@@ -62,12 +62,7 @@ impl Outbound {
             return Err(damaged("they are gone"));
         }
         let files = spool.files(&id)?;
-        let listed = files.list().map_err(|source| DiskError::Io {
-            action: "listing the files of",
-            path: id.clone().into(),
-            source,
-        })?;
-        let names: Vec<FileName> = listed.into_iter().filter(|(_, growing)| !growing).map(|(file, _)| file).collect();
+        let names = finished(&files, &id)?;
         let key: ObjectKey = row.key.parse()?;
         let outbound = match row.id.format {
             Format::Mp4 => Self { stages: vec![vec![outgoing(spool, &id, &FileName::mp4(), key)?]] },
@@ -92,13 +87,7 @@ impl Outbound {
     pub(crate) fn playlists_over(spool: &Spool, media: RecordingId, row: &RecordingRow) -> Result<Self, FinalizeError> {
         let id = media.to_string();
         let files = spool.files(&id)?;
-        let listed = files.list().map_err(|source| DiskError::Io {
-            action: "listing the files of",
-            path: id.clone().into(),
-            source,
-        })?;
-        let names = listed.into_iter().filter(|(file, growing)| !growing && *file != FileName::mp4());
-        let names = names.map(|(file, _)| file).collect();
+        let names = finished(&files, &id)?.into_iter().filter(|file| *file != FileName::mp4()).collect();
         let outbound = Self::playlist(spool, &files, &id, names, &row.key.parse()?, true)?;
         match (row.size_bytes, outbound.size_bytes()) {
             (Some(expected), found) if expected != found => {
@@ -150,6 +139,13 @@ impl Outbound {
         }
         Ok(Self { stages })
     }
+}
+
+/// The files of a recording's directory that grow no more.
+fn finished(files: &SpoolFiles, id: &str) -> Result<Vec<FileName>, FinalizeError> {
+    let listed =
+        files.list().map_err(|source| DiskError::Io { action: "listing the files of", path: id.into(), source })?;
+    Ok(listed.into_iter().filter(|(_, growing)| !growing).map(|(file, _)| file).collect())
 }
 
 fn outgoing(spool: &Spool, id: &str, name: &FileName, key: ObjectKey) -> Result<Outgoing, FinalizeError> {

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use livetape_catalog::{DeliveryFilter, MAX_LIMIT};
 
-use super::query::Query;
+use super::query::{Query, named};
 use super::{Api, Problem, blocking, json, schema, webhooks};
 
 /// Deliveries, those of the newest events first.
@@ -61,8 +61,7 @@ pub(super) async fn one(
     path: RawPathParams,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    Query::parse(query.as_deref()).finish()?;
-    let (event, webhook) = asked_for(&path)?;
+    let (event, webhook) = asked_for(&path, query.as_deref())?;
     let catalog = api.catalog.clone();
     let of_event = event.clone();
     let views = blocking("looking a delivery up", move || catalog.deliveries(&of_event)).await?;
@@ -89,8 +88,7 @@ pub(super) async fn redeliver(
     path: RawPathParams,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    Query::parse(query.as_deref()).finish()?;
-    let (event, webhook) = asked_for(&path)?;
+    let (event, webhook) = asked_for(&path, query.as_deref())?;
     let catalog = api.catalog.clone();
     let of_event = event.clone();
     let row = blocking("looking an event up", move || catalog.event(&of_event)).await?;
@@ -100,9 +98,9 @@ pub(super) async fn redeliver(
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-/// The event and the webhook that the path names.
-fn asked_for(path: &RawPathParams) -> Result<(String, String), Problem> {
-    let text = path.iter().next().map_or("", |(_, value)| value);
+/// The event and the webhook that the path names. There are no parameters.
+fn asked_for(path: &RawPathParams, query: Option<&str>) -> Result<(String, String), Problem> {
+    let text = named(path, query)?;
     match text.split_once('.') {
         Some((event, webhook)) if !event.is_empty() && !webhook.is_empty() => {
             Ok((event.to_owned(), webhook.to_owned()))

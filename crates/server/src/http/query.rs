@@ -3,8 +3,21 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use axum::extract::RawPathParams;
+
 use super::Problem;
 use super::problem::ParameterProblem;
+
+/// What the path names, of a request without parameters.
+pub(super) fn named<'a>(path: &'a RawPathParams, query: Option<&str>) -> Result<&'a str, Problem> {
+    Query::parse(query).finish()?;
+    Ok(in_path(path))
+}
+
+/// What the path names.
+pub(super) fn in_path(path: &RawPathParams) -> &str {
+    path.iter().next().map_or("", |(_, value)| value)
+}
 
 /// The parameters of one request. Each is taken by name; what is left over is an error.
 pub struct Query {

@@ -8,7 +8,7 @@ use livetape_catalog::{
 };
 use livetape_record::RecordingId;
 
-use super::query::Query;
+use super::query::{Query, named};
 use super::{Api, Problem, blocking, json, off_thread, problem, schema};
 use crate::live::Live;
 
@@ -124,8 +124,7 @@ pub(super) async fn delete(
 
 /// The recording that the path names. There are no parameters.
 fn asked_for(path: &RawPathParams, query: Option<&str>) -> Result<RecordingId, Problem> {
-    Query::parse(query).finish()?;
-    let text = path.iter().next().map_or("", |(_, value)| value);
+    let text = named(path, query)?;
     text.parse().map_err(|_| missing(text))
 }
 

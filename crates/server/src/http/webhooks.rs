@@ -8,7 +8,7 @@ use livetape_catalog::EndpointCounts;
 use serde::Serialize;
 
 use super::problem::ParameterProblem;
-use super::query::Query;
+use super::query::{Query, in_path, named};
 use super::{Api, Problem, json, off_thread, problem as api_problem, schema};
 use crate::config::WebhookFormat;
 use crate::webhooks::{WebhookError, WebhookSettings, WebhookView};
@@ -107,8 +107,7 @@ pub(super) async fn one(
     path: RawPathParams,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    Query::parse(query.as_deref()).finish()?;
-    shown(&api, asked_for(&path)).await.and_then(|webhook| json(&webhook))
+    shown(&api, asked_for(&path, query.as_deref())?).await.and_then(|webhook| json(&webhook))
 }
 
 /// Makes a webhook, or gives one that was made so other settings. Secrets that are left out stay.
@@ -131,8 +130,7 @@ pub(super) async fn put(
     RawQuery(query): RawQuery,
     body: Body,
 ) -> Result<Response, Problem> {
-    Query::parse(query.as_deref()).finish()?;
-    let name = asked_for(&path);
+    let name = asked_for(&path, query.as_deref())?;
     let body = to_bytes(body, BODY_MAX_BYTES).await.map_err(|_| too_large())?;
     let text = String::from_utf8_lossy(&body);
     let settings = WebhookSettings::parse(&text).map_err(|problems| problem(&WebhookError::Settings(problems)))?;
@@ -159,8 +157,7 @@ pub(super) async fn delete(
     path: RawPathParams,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    Query::parse(query.as_deref()).finish()?;
-    let name = asked_for(&path);
+    let name = asked_for(&path, query.as_deref())?;
     api.webhooks.remove(&name).await.map_err(|error| problem(&error))?;
     tracing::info!(webhook = name, "a webhook was removed on request");
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -183,8 +180,7 @@ pub(super) async fn enable(
     path: RawPathParams,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    Query::parse(query.as_deref()).finish()?;
-    let name = asked_for(&path);
+    let name = asked_for(&path, query.as_deref())?;
     api.webhooks.enable(&name).await.map_err(|error| problem(&error))?;
     tracing::info!(webhook = name, "a webhook was enabled on request");
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -218,7 +214,7 @@ pub(super) async fn redeliver(
     let after = query.take_number("after", 0, i64::MAX).unwrap_or(0);
     query.finish()?;
     let since = since.ok_or_else(|| super::bad_parameter("since", "say since when, such as 2026-11-22T21:00:00Z"))?;
-    let name = asked_for(&path);
+    let name = shortened(in_path(&path));
     let sent = api.webhooks.send_all_again(&name, since, after, (api.wall)()).await;
     let (events, next_after) = sent.map_err(|error| problem(&error))?;
     tracing::info!(webhook = name, events, %since, "events are sent again on request");
@@ -232,8 +228,13 @@ async fn shown(api: &Api, name: String) -> Result<Shown, Problem> {
     view.map(Shown::from).map_err(|error| problem(&error))
 }
 
-fn asked_for(path: &RawPathParams) -> String {
-    path.iter().next().map_or("", |(_, value)| value).chars().take(200).collect()
+/// The webhook that the path names. There are no parameters.
+fn asked_for(path: &RawPathParams, query: Option<&str>) -> Result<String, Problem> {
+    named(path, query).map(shortened)
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(200).collect()
 }
 
 fn too_large() -> Problem {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::film::{Film, Mark};
 use crate::flv::Kind;
-use crate::publisher::{Publisher, amf, chunk};
+use crate::publisher::{Publisher, chunk, goodbye};
 
 /// How long it waits before it tries to publish again.
 const RETRY: Duration = Duration::from_millis(100);
@@ -304,15 +304,7 @@ impl Session {
         self.socket.set_nonblocking(false).unwrap();
         self.socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         self.socket.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
-        let command = chunk::Header { csid: 3, kind: 20, timestamp: 0, message_stream: 0 };
-        let number = amf::Amf::Number;
-        let words = [
-            vec![amf::string("FCUnpublish"), number(90.0), amf::Amf::Null, amf::string(key)],
-            vec![amf::string("deleteStream"), number(91.0), amf::Amf::Null, number(f64::from(self.message_stream))],
-        ];
-        for values in words {
-            self.unsent.extend(chunk::message(command, &amf::encode(&values), CHUNK_BYTES as usize).concat());
-        }
+        self.unsent.extend(goodbye(key, self.message_stream, CHUNK_BYTES as usize));
         let unsent = std::mem::take(&mut self.unsent);
         if self.socket.write_all(&unsent).is_ok() {
             self.log.sent = self.queued;
