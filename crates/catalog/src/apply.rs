@@ -8,6 +8,7 @@ mod playlists;
 mod recordings;
 mod resend;
 mod sessions;
+mod waiting;
 
 use std::cell::Cell;
 
@@ -47,6 +48,8 @@ impl Work<'_> {
             Change::SessionEnded { id, at, reason } => self.session_ended(id, *at, reason),
             Change::RecordingOpened(recording) => self.recording_opened(recording, None),
             Change::PlaylistsOpened { of, key } => self.playlists_opened(of, key),
+            Change::RecordingPaused { id, at, until } => self.recording_paused(id, *at, *until),
+            Change::RecordingResumed { id, session, gap } => self.recording_resumed(id, session, gap),
             Change::RecordingFinished { id, ended_at, reason, facts, recovered, lost } => {
                 self.recording_finished(id, *ended_at, reason, facts, *recovered, *lost)
             }

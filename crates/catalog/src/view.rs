@@ -6,7 +6,7 @@ use livetape_media::{Format, MediaTime, WallTime};
 use livetape_record::{RecordingId, SessionId};
 use serde::{Serialize, Serializer};
 
-use crate::{AudioFacts, DeletionReason, RecordingRow, RecordingState, SessionRow, StoreRole, VideoFacts};
+use crate::{AudioFacts, DeletionReason, GapView, RecordingRow, RecordingState, SessionRow, StoreRole, VideoFacts};
 
 /// A recording as the API and events show it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -70,6 +70,12 @@ pub struct RecordingView {
     /// HLS over an MP4: the recording that has its media.
     #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
     pub media_of: Option<RecordingId>,
+    /// Until when it waits for its publisher to come back, while it does.
+    #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
+    pub waiting_until: Option<WallTime>,
+    /// Stretches of the calendar's time of which it holds nothing since its publisher was gone, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<GapView>,
 }
 
 /// A recording's state as the API and events show it.
@@ -131,6 +137,8 @@ impl RecordingView {
             bit_rate,
             deletion_reason: row.deleting,
             media_of: row.media_of,
+            waiting_until: row.waiting_until,
+            gaps: row.gaps.into_iter().map(GapView::from).collect(),
         }
     }
 

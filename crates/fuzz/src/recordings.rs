@@ -171,7 +171,7 @@ impl Log {
             }
             Effect::Discard(discarding) => drop(self.end(discarding.id, Ending::Discarded)),
             Effect::Abandon(abandoning) => drop(self.end(abandoning.id, Ending::Abandoned)),
-            Effect::Warn(_) => {}
+            Effect::Pause(_) | Effect::Resume(_) | Effect::Warn(_) => {}
         }
     }
 

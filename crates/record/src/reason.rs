@@ -17,6 +17,8 @@ pub enum CutReason {
     TimestampJump,
     /// An operator asked for it.
     Split,
+    /// Its publisher came back more often than one recording goes on.
+    ResumeLimit,
     /// Writing failed.
     DiskTrouble,
     /// The disk was too slow, and what came in the meantime was dropped.
@@ -33,6 +35,7 @@ impl CutReason {
             Self::TrackAdded => "track_added",
             Self::TimestampJump => "timestamp_jump",
             Self::Split => "split",
+            Self::ResumeLimit => "resume_limit",
             Self::DiskTrouble => "disk_trouble",
             Self::DiskSlow => "disk_slow",
         }

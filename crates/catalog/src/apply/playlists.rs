@@ -50,6 +50,17 @@ impl Work<'_> {
     /// Makes of the playlists over an MP4 what `change` has made of it.
     pub(super) fn follow(&self, change: &Change) -> Result<(), CatalogError> {
         match change {
+            Change::RecordingPaused { id, at, until } => {
+                if let Some(row) = self.playlists_over(id)? {
+                    self.recording_paused(&row.id, *at, *until)?;
+                }
+            }
+            Change::RecordingResumed { id, session, gap } => {
+                if let Some(row) = self.playlists_over(id)? {
+                    let gap = self.gap_of_playlists(&row, gap)?;
+                    self.recording_resumed(&row.id, session, &gap)?;
+                }
+            }
             Change::RecordingFinished { id, ended_at, reason, facts, recovered, lost } => {
                 let Some(row) = self.playlists_over(id)? else { return Ok(()) };
                 let (facts, lost) = match listed(facts, *lost) {

@@ -32,7 +32,7 @@ const PASSES: [&[Table]; 6] = [
     &[Table::Attempts],
 ];
 /// Columns of a recording in each version that added some.
-const RECORDING_COLUMNS: [usize; 4] = [29, 31, 34, 35];
+const RECORDING_COLUMNS: [usize; 5] = [29, 31, 34, 35, 37];
 /// Columns of a session up to version 3, and now.
 const SESSION_COLUMNS: [usize; 2] = [10, 12];
 
@@ -350,7 +350,9 @@ fn progress(table: Table, values: &[Value]) -> (usize, i64, i64) {
             let state = RecordingState::ALL.into_iter().position(|other| Some(other) == state).map_or(0, |at| at + 1);
             // Of two that are ready, the one that is being deleted.
             let deleting = usize::from(values.get(33).is_some_and(|deleting| *deleting != Value::Null));
-            (2 * state + deleting, integer(values, 27), integer(values, 28))
+            // Gaps only become more.
+            let gaps = text(values, 36).map_or(0, |gaps| i64::try_from(gaps.len()).unwrap_or(i64::MAX - 1));
+            (2 * state + deleting, gaps + integer(values, 27), integer(values, 28))
         }
         Table::Deliveries => {
             let over = text(values, 3).is_some_and(|state| matches!(state, "delivered" | "given_up" | "dropped"));

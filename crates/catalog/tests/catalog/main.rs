@@ -21,3 +21,4 @@ mod schemas;
 mod shapes;
 mod stream_numbers;
 mod tokens;
+mod waiting;

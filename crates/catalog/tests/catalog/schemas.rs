@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use livetape_catalog::{Change, DeletionReason, NewRecording};
 
+use crate::waiting::{gap, paused, resumed};
+
 use crate::fixture::{
     Fixture, at, deleted, deleting, discarded, evicted, failed, finished, ready, recording, recording_id, session,
     session_id,
@@ -38,6 +40,8 @@ fn every_event() -> Vec<String> {
         let (kind, detail) = ("timestamp_jump".to_owned(), "it jumped".to_owned());
         fixture.done(Change::Warning { session: session_id(1), recording, kind, detail, at: at(2) });
     }
+    fixture.done(paused(1, 5, 65));
+    fixture.done(resumed(recording_id(1), 1, gap(5, 20, 5)));
     for change in [finished(1), ready(1), finished(2), ready(2), evicted(2), discarded(3), failed(4)] {
         fixture.done(change);
     }

@@ -1,6 +1,7 @@
 //! A recording while it is open: where each frame goes, and when it is cut.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use livetape_media::{Frame, MediaTime, TrackKind, WallTime};
 use livetape_mux::{Muxer, Op, Progress};
@@ -24,6 +25,12 @@ pub(super) struct Open {
     pub(super) start: MediaTime,
     pub(super) started_at: WallTime,
     pub(super) tracks: Tracks,
+    /// How often its publisher has come back.
+    pub(super) joins: u32,
+    /// How far a player's time is behind the calendar's, in milliseconds.
+    pub(super) behind_ms: i64,
+    /// Where it stood when its publisher went last, in the time of a player.
+    pub(super) paused_at: Duration,
     /// To be cut at the next key frame, and why.
     pub(super) due: Option<CutReason>,
     /// Whether the publisher's tracks still are this recording's.
@@ -88,6 +95,9 @@ impl Open {
             start,
             started_at,
             tracks,
+            joins: 0,
+            behind_ms: 0,
+            paused_at: Duration::ZERO,
             due: None,
             video_fits: true,
             audio_fits: true,
@@ -123,6 +133,15 @@ impl Open {
             TrackKind::Video => self.video_fits,
             TrackKind::Audio => self.audio_fits,
         }
+    }
+
+    /// Its publisher has come back with these tracks, and the player's time fell behind by so much more.
+    pub(super) fn joined(&mut self, tracks: Tracks, behind_ms: i64) {
+        self.joins += 1;
+        self.behind_ms = self.behind_ms.saturating_add(behind_ms);
+        self.tracks = tracks;
+        (self.video_fits, self.audio_fits) = (true, true);
+        (self.due_since, self.reported) = (None, false);
     }
 
     /// One more frame. `video_leads` says that the publisher has pictures, so that cuts are made
