@@ -259,7 +259,8 @@ impl Writer {
             }
             Effect::Pause(pausing) => {
                 let change = Change::RecordingPaused { id: pausing.id, at: pausing.at, until: pausing.until };
-                self.note(pausing.id, change, now)
+                // Nothing more comes that the next sync would wait for.
+                self.note(pausing.id, change, now).or_else(|| self.sync_growing(now))
             }
             Effect::Resume(resuming) => {
                 self.session = resuming.session;
@@ -329,10 +330,15 @@ impl Writer {
 
     /// Syncs the open recording when it is time.
     fn sync(&mut self, now: Now) -> Option<RecordingId> {
-        let recording = self.open.as_mut()?;
+        let recording = self.open.as_ref()?;
         if now.mono.saturating_sub(recording.synced) < self.to.sync_interval {
             return None;
         }
+        self.sync_growing(now)
+    }
+
+    fn sync_growing(&mut self, now: Now) -> Option<RecordingId> {
+        let recording = self.open.as_mut()?;
         recording.synced = now.mono;
         let Err(problem) = recording.files.as_mut()?.sync_growing() else {
             let (id, grew) = (recording.id, std::mem::take(&mut recording.unsynced));

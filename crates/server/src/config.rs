@@ -41,7 +41,7 @@ pub use period::{Period, PeriodError};
 pub use problem::{ConfigError, Place, Problem};
 pub use push::{PushAuthorization, PushHash, PushSettings};
 pub use range::{AddressRange, AddressRangeError};
-pub use record::{FormatName, HlsSource, NameSetting, RecordSettings, SegmentKind};
+pub use record::{FormatName, GapSetting, HlsSource, NameSetting, RecordSettings, SegmentKind};
 pub use rtmp::{OnConflict, RtmpSettings};
 pub use rtmps::RtmpsSettings;
 pub use s3::{ChecksumSetting, EncryptionSetting, PathStyleSetting, S3Settings};

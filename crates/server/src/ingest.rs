@@ -22,6 +22,7 @@ pub mod query;
 mod secure;
 mod socket;
 mod space;
+mod waiting;
 mod warnings;
 mod watch;
 
@@ -53,7 +54,9 @@ use connection::Connection;
 use counts::Counts;
 use episode::Episode;
 use pool::Pool;
+use publication::Resumption;
 use space::SpaceProbe;
+use waiting::Waiting;
 use warnings::Warnings;
 
 /// How long the accept loop rests after it failed, as when there are no file descriptors left.
@@ -86,6 +89,10 @@ pub struct Context {
     pub on_conflict: OnConflict,
     /// Who may push.
     pub authorization: Authorization,
+    /// Whether, and how, recordings wait for their publisher.
+    resumption: Resumption,
+    /// Streams whose recordings do.
+    waiting: Waiting,
     /// How each stream is recorded, one policy for each format.
     pub policies: Vec<Policy>,
     /// Where recordings go.
@@ -133,6 +140,8 @@ impl Context {
             stall_warning: config.record.stall_warning.duration(),
             on_conflict: config.rtmp.on_conflict,
             authorization,
+            resumption: Resumption::new(&config.record),
+            waiting: Waiting::default(),
             policies: config.policies(),
             warnings: Warnings::new(destination.catalog.clone()),
             destination,

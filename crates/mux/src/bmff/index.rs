@@ -4,6 +4,9 @@
 use super::log::{NumberLog, RunLog};
 use super::{Run, Sample};
 
+/// More gaps count as frames like others.
+const MAX_GAPS: usize = 1_000;
+
 /// What is known of every frame and chunk of one track.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrackIndex {
@@ -29,6 +32,8 @@ pub(crate) struct TrackIndex {
     duration: u64,
     /// Of the last frame.
     last_duration: u64,
+    /// How long frames last between which and the next their publisher was gone, the first few.
+    gaps: Vec<u64>,
     /// Where the last picture shown stops being shown, in ticks since the first decoding time.
     shown_until: i64,
 }
@@ -65,6 +70,9 @@ impl TrackIndex {
         let lasts = dts.saturating_sub(last_begins).min(u64::from(u32::MAX));
         if self.samples == 0 || lasts == 0 || lasts == self.last_duration {
             return;
+        }
+        if lasts > 2 * self.last_duration && self.gaps.len() < MAX_GAPS {
+            self.gaps.push(lasts);
         }
         self.durations.amend(i64::try_from(lasts).unwrap_or(i64::MAX));
         self.duration = self.duration - self.last_duration + lasts;
@@ -124,7 +132,7 @@ impl TrackIndex {
     }
 
     /// How many times from one frame's decoding to the next there are, and their sum in ticks; those
-    /// longer than `pause` do not count.
+    /// longer than `pause`, or while the publisher was gone, do not count.
     pub(crate) fn intervals(&self, pause: u64) -> (u64, u64) {
         let (mut count, mut sum) = (0, 0u64);
         let mut left = self.samples.saturating_sub(1);
@@ -136,6 +144,10 @@ impl TrackIndex {
                 count += run;
                 sum = sum.saturating_add(run.saturating_mul(duration));
             }
+        }
+        for gap in self.gaps.iter().filter(|gap| **gap <= pause) {
+            count = count.saturating_sub(1);
+            sum = sum.saturating_sub(*gap);
         }
         (count, sum)
     }
@@ -191,6 +203,7 @@ mod tests {
         index.push_samples(20, 1_079, &[sample(40)]);
         assert_eq!(index.durations.runs().collect::<Vec<_>>(), [(2, 40), (1, 820), (1, 40), (1, 39), (1, 40)]);
         assert_eq!((index.duration(), index.samples()), (1_019, 6));
+        assert_eq!(index.intervals(10_000), (4, 40 + 40 + 40 + 39));
         // A time before the last frame says nothing.
         index.push_samples(30, 5, &[sample(40)]);
         assert_eq!(index.duration(), 1_059);

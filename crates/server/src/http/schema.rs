@@ -293,6 +293,9 @@ pub(super) struct Stream {
     /// Its main audio track.
     #[schema(required)]
     pub audio: Option<Audio>,
+    /// Its publisher is gone, and its recordings wait for it until then (RFC 3339); absent while it is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_until: Option<String>,
     /// Its open recordings.
     pub recordings: Vec<OpenRecording>,
 }

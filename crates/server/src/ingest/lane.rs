@@ -16,9 +16,9 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
 use livetape_finalize::{Report, Writer};
-use livetape_media::{Item, MediaTime, Now, Warning, WarningKind};
+use livetape_media::{Item, MediaTime, Now, WallTime, Warning, WarningKind};
 use livetape_mux::Op;
-use livetape_record::{Effect, Policy, Recorder, RecordingId, SessionId, StreamPath};
+use livetape_record::{Effect, Join, Policy, Recorder, RecordingId, SessionId, StreamPath};
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
@@ -59,6 +59,8 @@ pub(super) struct Lane {
     growth: Watch,
     stalled: Option<Raised>,
     suspended: Option<Raised>,
+    /// Its publisher is gone.
+    paused: bool,
     state: LaneState,
 }
 
@@ -105,6 +107,7 @@ impl Lane {
             growth: Watch::new(context.stall_warning),
             stalled: None,
             suspended: None,
+            paused: false,
             state: LaneState::default(),
             context,
         }
@@ -120,6 +123,36 @@ impl Lane {
         let before = self.effects.len();
         self.recorder.push(item, now, &mut self.effects);
         self.count_from(before);
+    }
+
+    /// The publisher has gone and may come back until `until`.
+    pub(super) fn pause(&mut self, until: WallTime, now: Now) {
+        let before = self.effects.len();
+        self.recorder.pause(until, now, &mut self.effects);
+        self.paused = true;
+        self.count_from(before);
+        self.tell();
+    }
+
+    /// Another session, `live`, goes on with it.
+    pub(super) fn carry_over(&mut self, live: Arc<LiveSession>) {
+        self.live = live;
+        // Of the other session.
+        self.state.written = Duration::ZERO;
+        self.tell();
+    }
+
+    /// The session that goes on with it begins to send media.
+    pub(super) fn join(&mut self, join: &Join, limit: u32, now: Now) {
+        let before = self.effects.len();
+        self.recorder.join(join, limit, self.live.id, now, &mut self.effects);
+        self.paused = false;
+        self.count_from(before);
+    }
+
+    /// Whether a recording is open.
+    pub(super) fn is_recording(&self) -> bool {
+        self.recorder.progress().is_some()
     }
 
     /// When [`Lane::tick`] wants to be called.
@@ -242,6 +275,8 @@ impl Lane {
             true => self.account.sent(self.recorder.progress(), end),
             false => (Duration::ZERO, None),
         };
+        // Nothing is held back while the publisher is gone.
+        let until = if self.paused && self.effects.is_empty() { end } else { until };
         self.batch = Some(Batch { task, ends, load, media, until });
         if ends.is_some() && !self.effects.is_empty() {
             self.dispatch(now, end);
