@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use uuid::Uuid;
 
@@ -102,6 +103,8 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, CatalogError> {
 
 pub(crate) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // Else statements are planned anew whenever they are given other values.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     // What a change commits must outlast a power cut, not only a crash.
     connection.pragma_update(None, "synchronous", "FULL")?;
