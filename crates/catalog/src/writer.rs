@@ -1,8 +1,7 @@
 //! The one thread that writes: whatever waits goes into one transaction, one commit, one sync.
 //!
 //! A change that is refused fails alone: the others are then made again, each in a savepoint of its own. A
-//! commit that fails fails all of its changes: none of them happened. While many come at once, commits are
-//! some time apart, so that each carries more.
+//! commit that fails fails all of its changes: none of them happened.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,8 +9,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -22,8 +19,6 @@ use crate::{Applied, CatalogError, Change, Gate};
 
 /// The most changes of one transaction.
 const MAX_BATCH: usize = 1024;
-/// From one commit of several changes to the next. Pages that many changes touch are written once for all.
-const APART: Duration = Duration::from_millis(5);
 
 pub(crate) type Done = Box<dyn FnOnce(Outcome) + Send>;
 type Waker = Arc<dyn Fn() + Send + Sync>;
@@ -69,14 +64,9 @@ pub(crate) struct Writer {
 impl Writer {
     /// Serves `requests` until nobody can send any more.
     pub(crate) fn run(self, requests: &Receiver<Request>) {
-        let mut crowded_at: Option<Instant> = None;
         while let Ok(first) = requests.recv() {
-            if let Some(begun) = crowded_at {
-                thread::sleep(APART.saturating_sub(begun.elapsed()));
-            }
             let mut batch = vec![first];
             batch.extend(requests.try_iter().take(MAX_BATCH - 1));
-            crowded_at = (batch.len() > 1).then(Instant::now);
             self.serve(batch);
         }
         // Readers of the file itself (a backup, sqlite3) then find everything in one place.
