@@ -158,6 +158,8 @@ const KNOWN_HARMLESS: &[&str] = &[
     "max_held_size",
     "name",
     "min_free",
+    "sidecar",
+    "ivs_events",
     "jumps",
     "changes",
     "moved_timestamps",
