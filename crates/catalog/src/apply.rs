@@ -6,8 +6,10 @@ mod endpoints;
 mod outbox;
 mod playlists;
 mod recordings;
+mod reports;
 mod resend;
 mod sessions;
+mod warnings;
 
 use std::cell::Cell;
 
@@ -55,9 +57,13 @@ impl Work<'_> {
             Change::UploadNoted { id, upload } => self.upload_noted(id, upload.as_deref()),
             Change::RecordingReady { id, at, size_bytes, store } => self.recording_ready(id, *at, *size_bytes, *store),
             Change::RecordingFailed { id, at, error } => self.recording_failed(id, *at, error),
+            Change::Reported { id, report } => self.reported(id, report),
+            Change::RecordingPaused { id, at } => self.recording_pauses(id, "paused", *at),
+            Change::RecordingResumed { id, at } => self.recording_pauses(id, "resumed", *at),
             Change::Warning { session, recording, kind, detail, at } => {
                 self.warning(session, recording.as_ref(), kind, detail, *at)
             }
+            Change::Finding { session, finding, at } => self.finding(session, finding, *at),
             Change::DeletionStarted { id, reason } => self.deletion_started(id, *reason),
             Change::RecordingDeleted { id, at } => self.recording_deleted(id, *at),
             Change::SpoolEvicted { id } => self.spool_evicted(id),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use livetape_media::{MediaTime, WallTime};
-use livetape_record::{RecordingId, SessionId};
+use livetape_record::{Finding, RecordingId, Report, SessionId};
 
 use crate::{AudioFacts, DeletionReason, Facts, StoreRole, VideoFacts};
 
@@ -57,6 +57,29 @@ pub enum Change {
         /// none is known of. Kept to the millisecond.
         lost: Duration,
     },
+    /// What is to be said of a recording's integrity, before it is finished; a later one takes the place of the one
+    /// before. Only of one that is `recording`; once it is finished nothing is changed.
+    Reported {
+        /// Which.
+        id: RecordingId,
+        /// What.
+        report: Box<Report>,
+    },
+    /// Nothing more of a recording is written for the time being: the disk is too slow, and what comes is dropped. Only
+    /// of one that is `recording`; of another nothing is told. Event `recording.paused`.
+    RecordingPaused {
+        /// Which.
+        id: RecordingId,
+        /// When.
+        at: WallTime,
+    },
+    /// A recording goes on, or begins, after one was paused. As [`Change::RecordingPaused`]. Event `recording.resumed`.
+    RecordingResumed {
+        /// Which.
+        id: RecordingId,
+        /// When.
+        at: WallTime,
+    },
     /// A recording was too short, or holds nothing. From `recording` to `discarded`. Event
     /// `recording.discarded`.
     RecordingDiscarded {
@@ -106,7 +129,7 @@ pub enum Change {
         error: String,
     },
     /// Something an operator should hear of. Event `recording.warning`. Not idempotent: each is a
-    /// further one, up to 100 of each recording, and of each session for those of no recording.
+    /// further one, up to 100 of each recording, and 2000 of each session for those of no recording, findings as well.
     Warning {
         /// The session it happened in.
         session: SessionId,
@@ -116,6 +139,16 @@ pub enum Change {
         kind: String,
         /// In words.
         detail: String,
+        /// When.
+        at: WallTime,
+    },
+    /// What was noticed of the quality of what a publisher sends. Event `recording.warning`. Not idempotent, and
+    /// bounded as [`Change::Warning`].
+    Finding {
+        /// The session.
+        session: SessionId,
+        /// What.
+        finding: Box<Finding>,
         /// When.
         at: WallTime,
     },

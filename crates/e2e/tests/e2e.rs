@@ -27,6 +27,7 @@ mod limits;
 mod over;
 mod packaging;
 mod protocol;
+mod quality;
 mod rotation;
 mod rtmps;
 mod shutdown;

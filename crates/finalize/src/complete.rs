@@ -17,7 +17,8 @@ use livetape_catalog::{Catalog, Change, RecordingRow};
 use livetape_disk::{DiskError, Spool, SpoolFiles};
 use livetape_media::{MediaTime, WallTime};
 use livetape_mux::{Files, Salvage, SalvageError, Summary, salvage};
-use livetape_record::RecordingId;
+use livetape_record::report::Recovery;
+use livetape_record::{RecordingId, Report};
 use tracing::{info, warn};
 
 use crate::evict::{evict, set_aside};
@@ -134,6 +135,9 @@ pub(crate) fn conclude(
         Salvaged::Whole { summary, cut_bytes } => {
             let ended_at = end_of(row.started_at, &summary, wall());
             let facts = crate::facts(&summary);
+            let recovery = Recovery { reason: reason.clone(), cut_bytes, lost_ms };
+            let report = Box::new(Report::recovered(&summary, row.started_at, ended_at, recovery));
+            catalog.apply(Change::Reported { id, report })?;
             let duration_ms = u64::try_from(facts.duration.as_millis()).unwrap_or(u64::MAX);
             catalog.apply(Change::RecordingFinished { id, ended_at, reason, facts, recovered: true, lost })?;
             info!(recording = %id, cut_bytes, duration_ms, lost_ms, "recording completed after a break");

@@ -13,7 +13,7 @@ use livetape_catalog::{AudioFacts, Catalog, CatalogError, Change, NewRecording, 
 use livetape_disk::{DiskError, Spool, SpoolWriter};
 use livetape_media::{Format, Now, Track, WallTime, Warning, WarningKind};
 use livetape_mux::Op;
-use livetape_record::{Effect, Opening, RecordingId, SessionId};
+use livetape_record::{CutReason, Effect, Opening, RecordingId, Report as Integrity, SessionId, StartReason};
 use tracing::{debug, error, info, warn};
 
 use crate::{Label, facts};
@@ -182,6 +182,9 @@ impl Writer {
             Effect::Open(opening) => {
                 let id = opening.id;
                 let result = self.open(&opening);
+                if result.is_ok() && opening.reason == StartReason::Cut(CutReason::DiskSlow) {
+                    self.resumed(id, now.wall);
+                }
                 match &result {
                     Err(problem) => self.report(id, problem, now.wall),
                     Ok(_) if std::mem::take(&mut self.low_space) => {
@@ -208,6 +211,7 @@ impl Writer {
                     recovered: false,
                     lost: closing.lost,
                 };
+                self.record_report(closing.id, closing.report);
                 match self.to.catalog.apply(change) {
                     Ok(_) => {
                         info!(recording = %closing.id, reason = closing.reason.name(), size_bytes = closing.summary.size_bytes,
@@ -262,6 +266,22 @@ impl Writer {
                 None
             }
         }
+    }
+
+    /// A recording goes on where one was paused.
+    fn resumed(&self, id: RecordingId, at: WallTime) {
+        if let Err(problem) = self.to.catalog.apply(Change::RecordingResumed { id, at }) {
+            warn!(recording = %id, "that it goes on is not in the catalog: {problem}");
+        }
+    }
+
+    /// Hands over what is to be said of a recording, to be durable with whatever is recorded next.
+    fn record_report(&self, id: RecordingId, report: Box<Integrity>) {
+        self.to.catalog.submit(Change::Reported { id, report }, move |result| {
+            if let Err(problem) = result {
+                warn!(recording = %id, "its report is not in the catalog: {problem}");
+            }
+        });
     }
 
     fn open(&mut self, opening: &Opening) -> Result<SpoolWriter, WriteError> {

@@ -1,16 +1,22 @@
-//! One output of one session: when a recording opens, is cut, and ends; ids and names.
+//! One output of one session: when a recording opens, is cut, and ends; ids and names; what its
+//! quality is.
 //!
 //! Contract: items and times in, effects out; the same calls give the same effects. No I/O, no
 //! clock, no randomness.
 
 mod effect;
 mod id;
+mod measure;
 mod name;
+mod quality;
 mod reason;
 mod recorder;
+pub mod report;
 
 pub use effect::{Abandoning, Closing, Discarding, Effect, Opening};
 pub use id::{RecordingId, SessionId, StreamPath};
 pub use name::{COMPONENT_MAX_BYTES, NameFields, NameTemplate, TemplateError};
+pub use quality::{Finding, Quality, QualityLimits};
 pub use reason::{CutReason, StartReason, StopReason};
 pub use recorder::{Policy, Recorder};
+pub use report::Report;

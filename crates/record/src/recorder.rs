@@ -10,6 +10,8 @@
 //! a whole frame and ends at a key frame, where the open recording ends and the next one begins: a
 //! frame is in exactly one recording, or counted as dropped.
 
+mod clock;
+mod meter;
 mod open;
 mod preroll;
 mod suspension;
@@ -19,8 +21,7 @@ mod tests;
 use std::time::Duration;
 
 use livetape_media::{
-    EndReason, Format, Frame, Item, JumpDirection, MediaTime, Metadata, Now, Track, TrackId, TrackKind, WallTime,
-    Warning, WarningKind,
+    EndReason, Format, Frame, Item, MediaTime, Metadata, Now, Track, TrackId, TrackKind, WallTime, Warning, WarningKind,
 };
 use livetape_mux::{Begin, Layout, Muxer, Op, Progress, carries};
 
@@ -68,6 +69,8 @@ pub struct Recorder {
     /// Frames left out because nothing can decode them, not yet reported.
     skipped: u64,
     reported_skipped: u64,
+    /// Those that no recording's report has told of.
+    reports_told_skipped: u64,
     /// Nothing can be written: frames are dropped.
     suspension: Option<Suspension>,
     dropped: u64,
@@ -137,6 +140,7 @@ impl Recorder {
             unflushed_since: None,
             skipped: 0,
             reported_skipped: 0,
+            reports_told_skipped: 0,
             suspension: None,
             dropped: 0,
             gathered_bytes: 0,
@@ -182,7 +186,8 @@ impl Recorder {
             Item::Track(track) => self.track(track, now, effects),
             Item::Frame(frame) => self.frame(frame, now, effects),
             Item::Metadata(metadata) => self.metadata = metadata.clone(),
-            Item::Jump { direction, .. } => self.jump(*direction, now, effects),
+            Item::Jump { at, by, direction } => self.jump(*at, *by, *direction, now, effects),
+            Item::Moved { track, .. } => self.moved(*track),
             Item::Warning(_) => {}
             Item::End(reason) => self.end(*reason, now, effects),
         }
@@ -281,17 +286,6 @@ impl Recorder {
         self.drain_ops(now, effects);
     }
 
-    fn jump(&mut self, direction: JumpDirection, now: Now, effects: &mut Vec<Effect>) {
-        if direction == JumpDirection::Forward && self.policy.format != Format::Hls {
-            return;
-        }
-        // It is of the recording that begins at a pending cut, not of the one before.
-        self.settle(now, effects);
-        if let State::Open(open) = &mut self.state {
-            open.due.get_or_insert(CutReason::TimestampJump);
-        }
-    }
-
     fn frame(&mut self, frame: &Frame, now: Now, effects: &mut Vec<Effect>) {
         if self.records(frame.track) && !self.drops(frame, now, effects) {
             self.take(frame, now, effects);
@@ -369,6 +363,7 @@ impl Recorder {
             open.muxer.discontinuity(&list, cut.pts, cut.wall, &mut self.ops).is_ok()
         };
         if went_on {
+            open.meter.configure(&tracks, cut.pts);
             open.tracks = tracks;
             open.compare(&self.tracks);
             self.drain_ops(now, effects);
@@ -447,7 +442,9 @@ impl Recorder {
             effects.push(Effect::Discard(Discarding { id: open.id, at: ended_at, reason, lost }));
         } else {
             effects.extend(self.ops.drain(..).map(Effect::Op));
-            effects.push(Effect::Close(Box::new(Closing { id: open.id, ended_at, reason, summary, lost })));
+            let left_out = self.left_out(dropped);
+            let report = Box::new(open.meter.report(&summary, left_out));
+            effects.push(Effect::Close(Box::new(Closing { id: open.id, ended_at, reason, summary, report, lost })));
         }
     }
 

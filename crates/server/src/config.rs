@@ -16,6 +16,7 @@ mod merge;
 mod period;
 mod problem;
 mod push;
+mod quality;
 mod range;
 mod record;
 mod rtmp;
@@ -40,6 +41,7 @@ pub use merge::{Flag, Sources};
 pub use period::{Period, PeriodError};
 pub use problem::{ConfigError, Place, Problem};
 pub use push::{PushAuthorization, PushHash, PushSettings};
+pub use quality::QualitySettings;
 pub use range::{AddressRange, AddressRangeError};
 pub use record::{FormatName, HlsSource, NameSetting, RecordSettings, SegmentKind};
 pub use rtmp::{OnConflict, RtmpSettings};
@@ -68,6 +70,8 @@ pub struct Config {
     pub http: HttpSettings,
     /// Recordings.
     pub record: RecordSettings,
+    /// What is told of the quality of what publishers send.
+    pub quality: QualitySettings,
     /// The store.
     pub store: StoreSettings,
     /// The store's bucket, when it is one.

@@ -131,6 +131,7 @@ pub fn router(api: Api, access: &Access) -> Router {
         .route("/v1/streams", get(streams::list))
         .route("/v1/recordings", get(recordings::list))
         .route("/v1/recordings/{id}", get(recordings::one).delete(recordings::delete))
+        .route("/v1/recordings/{id}/report", get(recordings::report))
         .route("/v1/events", get(events::list))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/{id}", get(deliveries::one))

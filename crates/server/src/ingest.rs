@@ -32,7 +32,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use livetape_catalog::{Applied, Catalog, CatalogError, Change};
 use livetape_finalize::Destination;
 use livetape_media::{Now, WallTime};
-use livetape_record::Policy;
+use livetape_record::{Policy, QualityLimits};
 use livetape_rtmp::Limits;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -82,6 +82,8 @@ pub struct Context {
     pub stall_grace: Duration,
     /// How long something that should move may stand still before it is told.
     pub stall_warning: Duration,
+    /// From when on the quality of what is sent is told.
+    pub quality: QualityLimits,
     /// What happens to a push of a stream that is already live.
     pub on_conflict: OnConflict,
     /// Who may push.
@@ -131,6 +133,7 @@ impl Context {
             assembling: Budget::new(bytes(config.rtmp.max_total_memory), "assembling"),
             stall_grace: config.record.stall_grace.duration(),
             stall_warning: config.record.stall_warning.duration(),
+            quality: config.quality.limits(),
             on_conflict: config.rtmp.on_conflict,
             authorization,
             policies: config.policies(),

@@ -165,7 +165,8 @@ impl Service {
         tasks.spawn("retention", deleting);
         let transfers = usize::try_from(config.store.max_uploads).unwrap_or(usize::MAX);
         let min_duration = config.record.min_duration.duration();
-        let options = FinalizerOptions { transfers, min_duration, ..FinalizerOptions::default() };
+        let companions = config.record.companions();
+        let options = FinalizerOptions { transfers, min_duration, companions, ..FinalizerOptions::default() };
         let stop = stop_finalize.clone();
         let (finalizer, work) = blocking(move || Ok(Finalizer::new(tools, options, stop)?)).await?;
         tasks.spawn("finalizer", work);

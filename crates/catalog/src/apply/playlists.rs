@@ -5,6 +5,7 @@
 //! ```text
 //! MP4                     playlists
 //! opened                  opened, right after
+//! paused, resumed         the same
 //! finished                finished with what they list; discarded, when there are none
 //! discarded, uploading, ready, failed, evicted         the same, with their own events
 //! its deletion begins     theirs begins
@@ -64,6 +65,16 @@ impl Work<'_> {
             Change::RecordingDiscarded { id, at, reason, lost } => {
                 if let Some(row) = self.playlists_over(id)? {
                     self.recording_discarded(&row.id, *at, reason, *lost)?;
+                }
+            }
+            Change::RecordingPaused { id, at } => {
+                if let Some(row) = self.playlists_over(id)? {
+                    self.recording_pauses(&row.id, "paused", *at)?;
+                }
+            }
+            Change::RecordingResumed { id, at } => {
+                if let Some(row) = self.playlists_over(id)? {
+                    self.recording_pauses(&row.id, "resumed", *at)?;
                 }
             }
             Change::UploadStarted { id } => {

@@ -285,8 +285,21 @@ impl Work<'_> {
         start: Option<MediaTime>,
         data: RecordingView,
     ) -> Result<(), CatalogError> {
+        self.tell(id, verb, verb, at, start, data)
+    }
+
+    /// The same of an event whose id ends in something else than its type.
+    pub(super) fn tell(
+        &self,
+        id: &RecordingId,
+        end: &str,
+        verb: &str,
+        at: WallTime,
+        start: Option<MediaTime>,
+        data: RecordingView,
+    ) -> Result<(), CatalogError> {
         let session = self.session(&id.session)?.ok_or(CatalogError::UnknownSession(id.session))?;
-        let (id, kind) = (recording_event_id(id, verb), format!("recording.{verb}"));
+        let (id, kind) = (recording_event_id(id, end), format!("recording.{verb}"));
         self.emit(session, start, Told { id: &id, kind: &kind, at, data })
     }
 

@@ -17,6 +17,7 @@ enum Table {
     Sequence,
     Sessions,
     Recordings,
+    Reports,
     Events,
     Deliveries,
     Attempts,
@@ -28,7 +29,7 @@ const PASSES: [&[Table]; 6] = [
     &[Table::Sessions],
     &[Table::Recordings],
     &[Table::Events],
-    &[Table::Deliveries],
+    &[Table::Deliveries, Table::Reports],
     &[Table::Attempts],
 ];
 /// Columns of a recording in each version that added some.
@@ -91,6 +92,7 @@ impl<'a> Filling<'a> {
             Table::Endpoints => "SELECT * FROM endpoints WHERE id = ?1",
             Table::Sessions => "SELECT * FROM sessions WHERE id = ?1",
             Table::Recordings => "SELECT * FROM recordings WHERE id = ?1",
+            Table::Reports => "SELECT * FROM reports WHERE recording = ?1",
             Table::Events => "SELECT * FROM events WHERE sequence = ?1",
             Table::Deliveries => "SELECT * FROM deliveries WHERE endpoint = ?1 AND event = ?2",
             Table::Attempts => "SELECT * FROM attempts WHERE endpoint = ?1 AND event = ?2 AND attempt = ?3",
@@ -253,6 +255,7 @@ impl Table {
             Self::Sequence => "sqlite_sequence",
             Self::Sessions => "sessions",
             Self::Recordings => "recordings",
+            Self::Reports => "reports",
             Self::Events => "events",
             Self::Deliveries => "deliveries",
             Self::Attempts => "attempts",
@@ -266,6 +269,7 @@ fn table_of(record: &Record) -> Option<Table> {
     let begins = |text: &String, with: &str| text.starts_with(with);
     match (record.rowid.is_some(), record.values.as_slice()) {
         (true, [Null | Integer(_), Text(_), Integer(_), Integer(_)]) => Some(Table::Meta),
+        (true, [Text(id), Text(_)]) if begins(id, "rec_") => Some(Table::Reports),
         (true, [Text(name), Integer(_)]) if name == "events" => Some(Table::Sequence),
         (true, values @ [Text(id), ..]) if SESSION_COLUMNS.contains(&values.len()) && begins(id, "ses_") => {
             Some(Table::Sessions)
@@ -315,6 +319,12 @@ fn checked(table: Table, record: Record) -> Option<Vec<Value>> {
             }
             values.resize(RECORDING_COLUMNS.into_iter().max()?, Value::Null);
         }
+        Table::Reports => {
+            let body: serde_json::Value = serde_json::from_str(text(&values, 1)?).ok()?;
+            if body.get("recording_id")?.as_str()? != text(&values, 0)? {
+                return None;
+            }
+        }
         Table::Events => {
             let body: serde_json::Value = serde_json::from_str(text(&values, 5)?).ok()?;
             if body.get("id")?.as_str()? != text(&values, 1)? || body.get("type")?.as_str()? != text(&values, 2)? {
@@ -357,7 +367,7 @@ fn progress(table: Table, values: &[Value]) -> (usize, i64, i64) {
             (usize::from(over), integer(values, 4), integer(values, 6))
         }
         Table::Endpoints => (usize::from(values.get(2) != Some(&Value::Null)), integer(values, 1), 0),
-        Table::Meta | Table::Sequence | Table::Events | Table::Attempts => (0, 0, 0),
+        Table::Meta | Table::Sequence | Table::Reports | Table::Events | Table::Attempts => (0, 0, 0),
     }
 }
 

@@ -15,6 +15,7 @@ mod migration;
 mod opening;
 mod paging;
 mod playlists;
+mod quality;
 mod rebuilding;
 mod resending;
 mod schemas;

@@ -41,6 +41,10 @@ pub(super) struct Data {
     pub(super) sequence: u32,
     /// Of a warning: what kind.
     pub(super) kind: String,
+    /// Of a warning: the track, which part of a trouble, how often it was noticed.
+    pub(super) track: Option<String>,
+    pub(super) phase: String,
+    pub(super) count: u64,
     /// Of a warning: in words.
     pub(super) detail: String,
 }

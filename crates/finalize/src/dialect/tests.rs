@@ -192,8 +192,8 @@ fn a_recordings_state_is_told_as_in_the_sample() {
         ("recording.discarded", "", "record_ended"),
         ("recording.failed", "", "record_error"),
         ("recording.warning", "disk_low", "record_start_failed"),
-        ("recording.warning", "recording_stalled", "record_paused"),
-        ("recording.warning", "recording_resumed", "record_resumed"),
+        ("recording.paused", "", "record_paused"),
+        ("recording.resumed", "", "record_resumed"),
     ] {
         assert_eq!(state(kind, warning), expected, "{kind} {warning}");
     }
@@ -217,6 +217,14 @@ fn exceptions_have_the_shape_of_the_sample() {
     for (kind, level, number) in [
         ("timestamp_repaired", "info", -11),
         ("stream_silent", "warning", -18),
+        ("timestamp_gap", "warning", -201),
+        ("timestamps_stuck", "info", -23),
+        ("audio_video_apart", "warning", -10),
+        ("no_audio", "warning", -17),
+        ("no_video", "warning", -18),
+        ("resolution_changed", "info", -100),
+        ("gop_irregular", "warning", -132),
+        ("recording_stalled", "error", -104),
         ("disk_trouble", "error", -104),
         ("codec_changed", "info", -120),
         ("frames_dropped", "warning", -130),

@@ -6,6 +6,7 @@ use livetape_media::{Frame, MediaTime, TrackKind, WallTime};
 use livetape_mux::{Muxer, Op, Progress};
 
 use super::Tracks;
+use super::meter::Meter;
 use crate::{CutReason, RecordingId};
 
 /// How long frames wait at a cut for the sound to reach it.
@@ -24,6 +25,8 @@ pub(super) struct Open {
     pub(super) start: MediaTime,
     pub(super) started_at: WallTime,
     pub(super) tracks: Tracks,
+    /// What its report will say.
+    pub(super) meter: Meter,
     /// To be cut at the next key frame, and why.
     pub(super) due: Option<CutReason>,
     /// Whether the publisher's tracks still are this recording's.
@@ -87,6 +90,7 @@ impl Open {
             muxer,
             start,
             started_at,
+            meter: Meter::new(start, started_at, &tracks),
             tracks,
             due: None,
             video_fits: true,
@@ -139,6 +143,7 @@ impl Open {
         if self.cut.is_some() {
             return self.take_at_cut(frame, ops);
         }
+        self.meter.came(frame, wall);
         if !self.fits(kind) && self.due != Some(CutReason::CodecChanged) {
             let known = self.tracks.of(kind).is_some();
             self.due = Some(if known { CutReason::CodecChanged } else { CutReason::TrackAdded });
@@ -173,9 +178,14 @@ impl Open {
                 // What was held back comes before it, whatever it was held back for.
                 TrackKind::Audio => self.release_sound(ops),
             }
-            self.muxer.frame(frame, ops);
+            self.give(frame, ops);
         }
         if late && !std::mem::replace(&mut self.reported, true) { Step::NoKeyFrame } else { Step::Goes }
+    }
+
+    fn give(&mut self, frame: &Frame, ops: &mut Vec<Op>) {
+        self.meter.took(frame);
+        self.muxer.frame(frame, ops);
     }
 
     fn begin_cut(&mut self, reason: CutReason, frame: &Frame, wall: WallTime, ops: &mut Vec<Op>) -> Step {
@@ -185,7 +195,7 @@ impl Open {
         let mut frames = vec![frame.clone()];
         for sound in std::mem::take(&mut self.ahead) {
             if sound.pts < frame.pts {
-                self.muxer.frame(&sound, ops);
+                self.give(&sound, ops);
             } else {
                 frames.push(sound);
             }
@@ -203,7 +213,7 @@ impl Open {
         let Some(cut) = &mut self.cut else { return Step::Goes };
         let sound = frame.track.kind == TrackKind::Audio;
         if sound && self.audio_fits && frame.pts < cut.pts {
-            self.muxer.frame(frame, ops);
+            self.give(frame, ops);
             return Step::Goes;
         }
         cut.frames.push(frame.clone());
@@ -230,7 +240,7 @@ impl Open {
     fn release_sound_before(&mut self, moment: MediaTime, ops: &mut Vec<Op>) {
         while self.ahead.front().is_some_and(|sound| sound.pts < moment) {
             if let Some(sound) = self.ahead.pop_front() {
-                self.muxer.frame(&sound, ops);
+                self.give(&sound, ops);
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use livetape_media::{AudioFormat, CodecConfig, FrameRate, VideoFormat};
+use livetape_media::{AudioFormat, CodecConfig, FrameRate, JumpDirection, VideoFormat};
 use livetape_media::{Codec, WallTime};
 use livetape_mux::{FileName, NotPossible, Summary};
 use proptest::prelude::*;

@@ -1,6 +1,7 @@
 //! What types cannot say: ranges, and settings that must agree.
 
 mod push;
+mod quality;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -28,6 +29,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Finding>, warnings: &mut
     push::push(&config.push, &mut findings);
     http(config, &mut findings);
     record(config, &mut findings);
+    quality::quality(&config.quality, &mut findings);
     store(config, &mut findings);
     findings.period("fallback.after", config.fallback.after, SECOND..=Period::from_mins(30 * 24 * 60));
     s3("s3", &config.s3, config.store.kind == StoreKind::S3, &mut findings);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use livetape_finalize::Companions;
 use livetape_media::Format;
 use livetape_mux::{Layout, SegmentType};
 use livetape_record::{NameTemplate, Policy};
@@ -49,6 +50,10 @@ pub struct RecordSettings {
     pub name: NameSetting,
     /// Free space of the data directory's disk below which no recording begins.
     pub min_free: ByteSize,
+    /// Puts a description beside each recording in the store.
+    pub sidecar: bool,
+    /// Puts what Amazon's IVS does beside each HLS recording in the store.
+    pub ivs_events: bool,
 }
 
 impl Default for RecordSettings {
@@ -73,6 +78,8 @@ impl Default for RecordSettings {
             stall_warning: Period::from_secs(10),
             name: NameSetting(NameTemplate::DEFAULT.to_owned()),
             min_free: ByteSize::from_mib(1024),
+            sidecar: false,
+            ivs_events: false,
         }
     }
 }
@@ -86,6 +93,11 @@ impl RecordSettings {
             Format::Flv => self.flv_max_duration,
         }
         .duration()
+    }
+
+    /// What is put beside recordings.
+    pub fn companions(&self) -> Companions {
+        Companions { sidecar: self.sidecar, ivs_events: self.ivs_events }
     }
 
     /// How files are laid out.

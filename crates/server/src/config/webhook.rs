@@ -58,10 +58,12 @@ pub enum WebhookFormat {
 }
 
 /// Every type of event there is.
-pub const EVENT_TYPES: [&str; 9] = [
+pub const EVENT_TYPES: [&str; 11] = [
     "stream.started",
     "stream.ended",
     "recording.started",
+    "recording.paused",
+    "recording.resumed",
     "recording.ended",
     "recording.ready",
     "recording.failed",

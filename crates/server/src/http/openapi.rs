@@ -19,6 +19,7 @@ use super::{deliveries, events, health, media, metrics, problem, recordings, sch
         streams::list,
         recordings::list,
         recordings::one,
+        recordings::report,
         recordings::delete,
         events::list,
         deliveries::list,

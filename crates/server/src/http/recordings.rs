@@ -1,7 +1,7 @@
 //! `/v1/recordings`: what has been and is being recorded, and its deletion.
 
 use axum::extract::{RawPathParams, RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use livetape_catalog::{
     CatalogError, Change, DeletionReason, MAX_LIMIT, RecordingFilter, RecordingState, RecordingView,
@@ -82,6 +82,37 @@ pub(super) async fn one(
     let mut view = view.ok_or_else(|| missing(&id.to_string()))?;
     overlay(&mut view, &api.live);
     json(&view)
+}
+
+/// What is to be said of a recording's integrity: gaps, jumps of the publisher's clock and what became of them, frames
+/// that were left out, how far pictures and sound were apart, groups of pictures, configurations, and what recovery had
+/// to do.
+#[utoipa::path(
+    get,
+    path = "/v1/recordings/{id}/report",
+    tag = "recordings",
+    params(("id" = String, Path, description = "Its id: `rec_...`")),
+    responses(
+        (status = 200, description = "The report", body = schema::Report),
+        (status = 404, description = "There is no such recording, or no report of it: there is one from its end on, of what is kept", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn report(
+    State(api): State<Api>,
+    path: RawPathParams,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let id = asked_for(&path, query.as_deref())?;
+    let catalog = api.catalog.clone();
+    let found = blocking("reading a report", move || Ok((catalog.report(&id)?, catalog.recording_row(&id)?))).await?;
+    match found {
+        (Some(report), _) => Ok(([(header::CONTENT_TYPE, "application/json")], report).into_response()),
+        (None, Some(row)) => {
+            let state = row.state;
+            Err(Problem::not_found(format!("{id} is {state}: a report is made when a recording that is kept ends")))
+        }
+        (None, None) => Err(missing(&id.to_string())),
+    }
 }
 
 /// Deletes a recording that is ready. From the answer on it has no `url`; when its files are gone, which takes

@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub(super) use deliveries::{Delivery, DeliveryList, SentAgain, Webhook, WebhookList};
+pub(super) use report::Report;
 pub(super) use tape::TapeAnswer;
 
 mod deliveries;
+mod report;
 mod tape;
 
 /// A recording's format.
@@ -183,7 +185,7 @@ pub(super) struct Event {
     /// Its id, the same on every delivery.
     pub id: String,
     /// `stream.started`, `stream.ended`, `recording.started`, `recording.ended`, `recording.ready`,
-    /// `recording.failed`, `recording.discarded`, `recording.deleted` or `recording.warning`.
+    /// `recording.paused`, `recording.resumed`, `recording.failed`, `recording.discarded`, `recording.deleted` or `recording.warning`.
     #[serde(rename = "type")]
     pub kind: String,
     /// When it happened (RFC 3339).

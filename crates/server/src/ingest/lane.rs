@@ -159,6 +159,10 @@ impl Lane {
         if self.recorder.is_suspended() {
             if self.moved && self.held().memory <= self.context.max_held_bytes / 2 {
                 self.recorder.resume();
+                // Nothing was dropped: it goes on. Otherwise whoever begins the next recording tells.
+                if let (false, Some((id, _))) = (self.recorder.is_suspended(), self.recorder.progress()) {
+                    self.context.warnings.resumed(id, now.wall);
+                }
             }
             return;
         }
@@ -175,6 +179,9 @@ impl Lane {
             let before = self.effects.len();
             self.recorder.suspend(now, &mut self.effects);
             self.count_from(before);
+            if let Some((id, _)) = self.recorder.progress() {
+                self.context.warnings.paused(id, now.wall);
+            }
             self.tell();
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use livetape_catalog::Change;
 use livetape_media::{EndReason, Item, Now, Warning, WarningKind};
+use livetape_record::{Finding, Quality};
 use tracing::{error, info, warn};
 
 use super::arrivals::Arrivals;
@@ -38,6 +39,9 @@ pub(super) struct Publication {
     sound: Watch,
     silent: Option<Raised>,
     notes: Notes,
+    quality: Quality,
+    /// What it found and has not been told.
+    findings: Vec<Finding>,
     ended: Option<EndReason>,
 }
 
@@ -59,6 +63,8 @@ impl Publication {
             sound,
             silent: None,
             notes: Notes::new(now.mono),
+            quality: Quality::new(context.quality),
+            findings: Vec::new(),
             ended: None,
             context,
         }
@@ -87,10 +93,11 @@ impl Publication {
                 }
             }
             Item::Warning(warning) => self.note(warning.clone(), now),
-            Item::Jump { by, direction, .. } => self.note(notes::jump(*by, *direction), now),
             Item::End(reason) => self.ended = Some(*reason),
-            Item::Metadata(_) => {}
+            Item::Jump { .. } | Item::Moved { .. } | Item::Metadata(_) => {}
         }
+        self.quality.push(item, now, &mut self.findings);
+        self.tell_findings(now);
         for lane in &mut self.lanes {
             lane.push(item, now);
         }
@@ -121,7 +128,7 @@ impl Publication {
     /// When [`Publication::tick`] wants to be called.
     pub(super) fn next_tick(&self) -> Option<Duration> {
         let silence = self.sound.due().filter(|_| self.ended.is_none());
-        self.lanes.iter().filter_map(Lane::next_tick).chain(silence).min()
+        self.lanes.iter().filter_map(Lane::next_tick).chain(silence).chain(self.quality.next_tick()).min()
     }
 
     /// Time has passed.
@@ -129,6 +136,8 @@ impl Publication {
         for lane in &mut self.lanes {
             lane.tick(now);
         }
+        self.quality.tick(now, &mut self.findings);
+        self.tell_findings(now);
         if self.ended.is_none()
             && let Some(stood) = self.sound.check(now.mono)
         {
@@ -223,6 +232,13 @@ impl Publication {
             Err(problem) => error!(session = %id, "the end of the session is not in the catalog: {problem}"),
         }
         metrics::session_ended(reason);
+    }
+
+    /// Tells what was found of the quality of what comes.
+    fn tell_findings(&mut self, now: Now) {
+        for finding in self.findings.drain(..) {
+            self.context.warnings.tell(self.session.id, finding, now.wall);
+        }
     }
 
     /// Tells what was noticed in the media. A publisher can bring forth any number of these.

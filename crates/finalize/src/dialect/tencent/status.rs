@@ -23,8 +23,8 @@ pub(super) fn body(settings: &Tencent, event: &Envelope) -> Result<Option<Map<St
         ("recording.ended" | "recording.discarded", _) => "record_ended",
         ("recording.failed", _) => "record_error",
         ("recording.warning", "disk_low") => "record_start_failed",
-        ("recording.warning", "recording_stalled") => "record_paused",
-        ("recording.warning", "recording_resumed") => "record_resumed",
+        ("recording.paused", _) => "record_paused",
+        ("recording.resumed", _) => "record_resumed",
         _ => return Ok(None),
     };
     let detail = Detail {

@@ -148,6 +148,7 @@ mod tests {
             ended_at: WallTime::from_unix_millis(0),
             reason: StopReason::Cut(CutReason::DiskSlow),
             summary: Summary { duration: ms(millis), ..Summary::default() },
+            report: Box::default(),
             lost: ms(700),
         })));
     }
