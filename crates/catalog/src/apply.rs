@@ -1,10 +1,13 @@
 //! Making one change within a transaction: rows, events, deliveries.
 
+mod by_filter;
 mod deletion;
 mod deliveries;
 mod endpoints;
+mod hold;
 mod outbox;
 mod playlists;
+mod prune;
 mod recordings;
 mod reports;
 mod resend;
@@ -65,6 +68,13 @@ impl Work<'_> {
             }
             Change::Finding { session, finding, at } => self.finding(session, finding, *at),
             Change::DeletionStarted { id, reason } => self.deletion_started(id, *reason),
+            Change::RecordingHeld { id, at, by, reason } => self.recording_held(id, *at, by, reason),
+            Change::RecordingReleased { id, at } => self.recording_released(id, *at),
+            Change::DeletionAsked(deletion) => self.deletion_asked(deletion),
+            Change::DeletionAdvanced { deletion, ids, place, at } => {
+                self.deletion_advanced(*deletion, ids, place.as_ref(), *at)
+            }
+            Change::EventsPruned { before, limit } => self.events_pruned(*before, *limit),
             Change::RecordingDeleted { id, at } => self.recording_deleted(id, *at),
             Change::SpoolEvicted { id } => self.spool_evicted(id),
             Change::DeliverySucceeded { event, endpoint, attempt } => self.delivery_succeeded(event, endpoint, attempt),

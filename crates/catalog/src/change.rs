@@ -5,7 +5,7 @@ use std::time::Duration;
 use livetape_media::{MediaTime, WallTime};
 use livetape_record::{Finding, RecordingId, Report, SessionId};
 
-use crate::{AudioFacts, DeletionReason, Facts, StoreRole, VideoFacts};
+use crate::{AudioFacts, DeletionReason, Facts, Looked, RecordingFilter, StoreRole, VideoFacts};
 
 /// A webhook endpoint's name in the configuration.
 pub type EndpointId = String;
@@ -166,6 +166,48 @@ pub enum Change {
         /// Why.
         reason: DeletionReason,
     },
+    /// Somebody holds a recording: it is not deleted by anybody, or by itself, before that is over. Of an MP4 with
+    /// playlists over it, and of those, it holds both. Not of one that is being deleted. Who holds it, and why, may be
+    /// said anew.
+    RecordingHeld {
+        /// Which.
+        id: RecordingId,
+        /// Since when.
+        at: WallTime,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody holds a recording any more; nor what [`Change::RecordingHeld`] held with it.
+    RecordingReleased {
+        /// Which.
+        id: RecordingId,
+        /// When.
+        at: WallTime,
+    },
+    /// Somebody asks for the deletion of what a dry run has shown.
+    DeletionAsked(NewDeletion),
+    /// Some of a deletion's recordings have been looked at: the deletion begins of those of `ids` that were part of
+    /// the dry run, and are held by nobody.
+    DeletionAdvanced {
+        /// Which deletion.
+        deletion: i64,
+        /// The recordings.
+        ids: Vec<RecordingId>,
+        /// The last one that was looked at; `None`: there are no more.
+        place: Option<Looked>,
+        /// When.
+        at: WallTime,
+    },
+    /// The oldest events, that happened before a moment, go with what became of them at each endpoint: up to the first
+    /// one that is owed still, and at most `limit` of them. [`Applied::Already`]: there is none.
+    EventsPruned {
+        /// The moment.
+        before: WallTime,
+        /// The most that go at once.
+        limit: usize,
+    },
     /// None of a recording's objects is left: its row goes. Only of one that is being deleted and out of the
     /// spool. Event `recording.deleted`, the last thing the catalog says of it.
     RecordingDeleted {
@@ -255,6 +297,25 @@ pub enum Change {
         /// Which.
         endpoint: EndpointId,
     },
+}
+
+/// A deletion by filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDeletion {
+    /// The token of its dry run. With one that is known already it is that deletion, and nothing changes.
+    pub token: String,
+    /// Which recordings. Page and cursor do not count.
+    pub filter: RecordingFilter,
+    /// When the dry run was.
+    pub as_of: WallTime,
+    /// When it is asked for.
+    pub asked_at: WallTime,
+    /// By whom.
+    pub asked_by: String,
+    /// How many recordings the dry run showed.
+    pub recordings: u64,
+    /// Their bytes.
+    pub size_bytes: u64,
 }
 
 /// One attempt to deliver an event.

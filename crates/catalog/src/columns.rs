@@ -8,13 +8,13 @@ use livetape_media::{MediaTime, WallTime};
 use rusqlite::Row;
 use rusqlite::types::{Type, ValueRef};
 
-use crate::{AudioFacts, CatalogError, EventRow, RecordingRow, SessionRow, StoreRole, VideoFacts};
+use crate::{AudioFacts, CatalogError, EventRow, Hold, RecordingRow, SessionRow, StoreRole, VideoFacts};
 
 /// What [`recording`] reads, in this order.
 pub(crate) const RECORDING: &str = "id, node, app, stream, state, key, started_ms, ended_ms, start_reason, end_reason, \
      size_bytes, duration_ms, video_codec, video_width, video_height, video_frame_rate, video_frames, audio_codec, \
      audio_sample_rate, audio_channels, audio_frames, recovered, error, ready_ms, spool_evicted, start_ms, lost_ms, \
-     upload, store, deleting, media_of";
+     upload, store, deleting, media_of, held_ms, held_by, held_reason, released_ms";
 
 /// What [`session`] reads, in this order.
 pub(crate) const SESSION: &str = "id, node, app, stream, query, remote_addr, started_ms, ended_ms, end_reason, tc_url, \
@@ -66,7 +66,14 @@ pub(crate) fn recording(row: &Row<'_>) -> rusqlite::Result<RecordingRow> {
         store: row.get::<_, Option<String>>(28)?.map_or(StoreRole::Primary, |_| StoreRole::Fallback),
         deleting: optional_parsed(row, 29)?,
         media_of: optional_parsed(row, 30)?,
+        hold: hold(row)?,
+        released_at: optional_time(row, 34)?,
     })
+}
+
+fn hold(row: &Row<'_>) -> rusqlite::Result<Option<Hold>> {
+    let Some(at) = optional_time(row, 31)? else { return Ok(None) };
+    Ok(Some(Hold { at, by: row.get(32)?, reason: row.get(33)? }))
 }
 
 pub(crate) fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {

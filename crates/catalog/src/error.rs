@@ -116,6 +116,22 @@ pub enum CatalogError {
         /// The change, in words.
         change: &'static str,
     },
+    /// Somebody holds the recording.
+    #[error("{id} is held by {by}: {reason}; it is not deleted before that hold is taken off")]
+    Held {
+        /// The recording.
+        id: RecordingId,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A recording that is being deleted cannot be held any more.
+    #[error("{0} is being deleted; it is too late to hold it")]
+    TooLate(RecordingId),
+    /// A change speaks of a deletion that is not in the catalog.
+    #[error("there is no deletion {0}")]
+    UnknownDeletion(i64),
     /// The change was made before, with other contents.
     #[error("{what} was recorded before, differently: {detail}")]
     Conflict {
@@ -177,6 +193,9 @@ impl CatalogError {
                 | Self::DisabledEndpoint(_)
                 | Self::ConfiguredEndpoint(_)
                 | Self::Transition { .. }
+                | Self::Held { .. }
+                | Self::TooLate(_)
+                | Self::UnknownDeletion(_)
                 | Self::Conflict { .. }
                 | Self::OutOfRange { .. }
                 | Self::Cursor(_)

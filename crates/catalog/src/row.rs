@@ -84,9 +84,25 @@ pub struct RecordingRow {
     pub store: StoreRole,
     /// Why its objects are being deleted, if they are.
     pub deleting: Option<DeletionReason>,
+    /// Who holds it, if somebody does.
+    pub hold: Option<Hold>,
+    /// When a hold on it ended last.
+    pub released_at: Option<WallTime>,
     /// HLS: the MP4 whose file has its media, of which it is the playlists. Its files are in that one's directory
     /// of the spool.
     pub media_of: Option<RecordingId>,
+}
+
+/// That somebody holds a recording, so that it is not deleted.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Hold {
+    /// Since when.
+    #[serde(serialize_with = "crate::view::text")]
+    pub at: WallTime,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What a finished recording holds.

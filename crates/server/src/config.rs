@@ -10,6 +10,7 @@
 
 mod address;
 mod check;
+mod events;
 mod http;
 mod log;
 mod merge;
@@ -35,6 +36,7 @@ use livetape_record::Policy;
 use serde::{Deserialize, Serialize};
 
 pub use address::{HttpUrl, HttpUrlError, ListenAddress, ListenAddressError};
+pub use events::EventSettings;
 pub use http::HttpSettings;
 pub use log::{LogFormat, LogSettings};
 pub use merge::{Flag, Sources};
@@ -80,6 +82,8 @@ pub struct Config {
     pub fallback: FallbackSettings,
     /// That store's bucket, when it is one.
     pub fallback_s3: S3Settings,
+    /// How long events are kept.
+    pub events: EventSettings,
     /// Who is told of events.
     pub webhooks: Vec<Webhook>,
     /// The log.

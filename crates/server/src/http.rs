@@ -1,17 +1,19 @@
 //! The HTTP side: the API, the recordings' files, health and metrics.
 //!
 //! Contract: every error is `application/problem+json`; every request is counted and, at DEBUG,
-//! logged by its route; no request can panic the process or hold up another. Nothing here writes, but for the
-//! beginning of a deletion, webhooks and what is sent to them again.
+//! logged by its route; no request can panic the process or hold up another. Nothing here writes, but for holds, the
+//! beginning of deletions, webhooks and what is sent to them again.
 
 mod auth;
 mod client;
 mod cors;
+mod deletions;
 mod deliveries;
 mod events;
 mod feed;
 mod front;
 mod health;
+mod holds;
 pub mod keyring;
 mod media;
 mod metrics;
@@ -36,7 +38,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use livetape_catalog::{Catalog, CatalogError};
 use livetape_disk::Spool;
 use livetape_finalize::{Counters, Retention, WallClock};
@@ -132,6 +134,9 @@ pub fn router(api: Api, access: &Access) -> Router {
         .route("/v1/recordings", get(recordings::list))
         .route("/v1/recordings/{id}", get(recordings::one).delete(recordings::delete))
         .route("/v1/recordings/{id}/report", get(recordings::report))
+        .route("/v1/recordings/{id}/hold", put(holds::hold).delete(holds::release))
+        .route("/v1/deletions", get(deletions::list).post(deletions::delete))
+        .route("/v1/deletions/{id}", get(deletions::one))
         .route("/v1/events", get(events::list))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/{id}", get(deliveries::one))

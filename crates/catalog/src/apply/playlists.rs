@@ -12,7 +12,7 @@
 //! deleted                 not before they are
 //! ```
 //!
-//! They alone can be deleted; the MP4 stays.
+//! They alone can be deleted; the MP4 stays. A hold on either is one on both.
 
 use std::time::Duration;
 
@@ -21,7 +21,9 @@ use livetape_record::RecordingId;
 
 use super::Work;
 use super::recordings::conflict;
-use crate::{Applied, AudioFacts, CatalogError, Change, Facts, NewRecording, RecordingRow, RecordingState, VideoFacts};
+use crate::{
+    Applied, AudioFacts, CatalogError, Change, Facts, Hold, NewRecording, RecordingRow, RecordingState, VideoFacts,
+};
 
 impl Work<'_> {
     /// An MP4 that grows gets playlists.
@@ -36,16 +38,21 @@ impl Work<'_> {
         }
         let new = NewRecording {
             id,
-            app: media.app,
-            stream: media.stream,
+            app: media.app.clone(),
+            stream: media.stream.clone(),
             key: key.to_owned(),
             started_at: media.started_at,
             start: media.start.unwrap_or_default(),
-            start_reason: media.start_reason,
-            video: media.video,
-            audio: media.audio,
+            start_reason: media.start_reason.clone(),
+            video: media.video.clone(),
+            audio: media.audio.clone(),
         };
-        self.recording_opened(&new, Some(of))
+        let applied = self.recording_opened(&new, Some(of))?;
+        // Whoever holds the media holds what is made of it.
+        if let Some(Hold { at, by, reason }) = &media.hold {
+            self.recording_held(&id, *at, by, reason)?;
+        }
+        Ok(applied)
     }
 
     /// Makes of the playlists over an MP4 what `change` has made of it.

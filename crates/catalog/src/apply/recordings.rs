@@ -271,7 +271,7 @@ impl Work<'_> {
     pub(crate) fn recording_event(&self, id: &RecordingId, verb: &str, at: WallTime) -> Result<Applied, CatalogError> {
         let row = self.known(id)?;
         let start = row.start;
-        let data = RecordingView::new(row, self.addresses);
+        let data = RecordingView::told(row, self.addresses);
         self.tell_of(id, verb, at, start, data)?;
         Ok(Applied::Done)
     }

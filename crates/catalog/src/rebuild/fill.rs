@@ -13,6 +13,7 @@ use crate::{CatalogError, RecordingState, columns};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Table {
     Meta,
+    Pruned,
     Endpoints,
     Sequence,
     Sessions,
@@ -25,7 +26,7 @@ enum Table {
 
 /// Passes over all pages; a row of a later one needs rows of those before.
 const PASSES: [&[Table]; 6] = [
-    &[Table::Meta, Table::Endpoints, Table::Sequence],
+    &[Table::Meta, Table::Pruned, Table::Endpoints, Table::Sequence],
     &[Table::Sessions],
     &[Table::Recordings],
     &[Table::Events],
@@ -33,7 +34,7 @@ const PASSES: [&[Table]; 6] = [
     &[Table::Attempts],
 ];
 /// Columns of a recording in each version that added some.
-const RECORDING_COLUMNS: [usize; 4] = [29, 31, 34, 35];
+const RECORDING_COLUMNS: [usize; 5] = [29, 31, 34, 35, 40];
 /// Columns of a session up to version 3, and now.
 const SESSION_COLUMNS: [usize; 2] = [10, 12];
 
@@ -89,6 +90,7 @@ impl<'a> Filling<'a> {
                 self.sequence = self.sequence.max(integer(&values, 1));
                 return Ok(());
             }
+            Table::Pruned => "SELECT * FROM pruned WHERE subject = ?1",
             Table::Endpoints => "SELECT * FROM endpoints WHERE id = ?1",
             Table::Sessions => "SELECT * FROM sessions WHERE id = ?1",
             Table::Recordings => "SELECT * FROM recordings WHERE id = ?1",
@@ -251,6 +253,7 @@ impl Table {
     const fn name(self) -> &'static str {
         match self {
             Self::Meta => "meta",
+            Self::Pruned => "pruned",
             Self::Endpoints => "endpoints",
             Self::Sequence => "sqlite_sequence",
             Self::Sessions => "sessions",
@@ -283,6 +286,7 @@ fn table_of(record: &Record) -> Option<Table> {
         {
             Some(Table::Events)
         }
+        (false, [Text(subject), Integer(_), Integer(_), Integer(_)]) if subject.contains('/') => Some(Table::Pruned),
         (false, [Text(_), Integer(0 | 1), Null | Integer(_), Null | Text(_), Integer(_), rest @ ..])
             if rest.len() <= 1 =>
         {
@@ -318,6 +322,8 @@ fn checked(table: Table, record: Record) -> Option<Vec<Value>> {
                 return None;
             }
             values.resize(RECORDING_COLUMNS.into_iter().max()?, Value::Null);
+            // Deletions by filter are forgotten; what was being deleted still is.
+            *values.get_mut(39)? = Value::Null;
         }
         Table::Reports => {
             let body: serde_json::Value = serde_json::from_str(text(&values, 1)?).ok()?;
@@ -352,22 +358,25 @@ fn checked(table: Table, record: Record) -> Option<Vec<Value>> {
 }
 
 /// How far along a version of a row is.
-fn progress(table: Table, values: &[Value]) -> (usize, i64, i64) {
+fn progress(table: Table, values: &[Value]) -> (usize, i64, i64, i64) {
     match table {
-        Table::Sessions => (usize::from(values.get(7) != Some(&Value::Null)), integer(values, 9), 0),
+        Table::Sessions => (usize::from(values.get(7) != Some(&Value::Null)), integer(values, 9), 0, 0),
         Table::Recordings => {
             let state = text(values, 7).and_then(|state| state.parse::<RecordingState>().ok());
             let state = RecordingState::ALL.into_iter().position(|other| Some(other) == state).map_or(0, |at| at + 1);
             // Of two that are ready, the one that is being deleted.
             let deleting = usize::from(values.get(33).is_some_and(|deleting| *deleting != Value::Null));
-            (2 * state + deleting, integer(values, 27), integer(values, 28))
+            // Of two that say otherwise who holds it, the later one.
+            let held = integer(values, 35).max(integer(values, 38));
+            (2 * state + deleting, integer(values, 27), integer(values, 28), held)
         }
         Table::Deliveries => {
             let over = text(values, 3).is_some_and(|state| matches!(state, "delivered" | "given_up" | "dropped"));
-            (usize::from(over), integer(values, 4), integer(values, 6))
+            (usize::from(over), integer(values, 4), integer(values, 6), 0)
         }
-        Table::Endpoints => (usize::from(values.get(2) != Some(&Value::Null)), integer(values, 1), 0),
-        Table::Meta | Table::Sequence | Table::Reports | Table::Events | Table::Attempts => (0, 0, 0),
+        Table::Endpoints => (usize::from(values.get(2) != Some(&Value::Null)), integer(values, 1), 0, 0),
+        Table::Pruned => (0, integer(values, 2), integer(values, 1), integer(values, 3)),
+        Table::Meta | Table::Sequence | Table::Reports | Table::Events | Table::Attempts => (0, 0, 0, 0),
     }
 }
 

@@ -71,7 +71,18 @@ impl Fixture {
 
 pub fn dump(connection: &rusqlite::Connection) -> String {
     let mut text = String::new();
-    for table in ["meta", "sessions", "recordings", "tallies", "events", "endpoints", "deliveries", "attempts"] {
+    for table in [
+        "meta",
+        "sessions",
+        "recordings",
+        "tallies",
+        "events",
+        "endpoints",
+        "deliveries",
+        "attempts",
+        "deletions",
+        "pruned",
+    ] {
         let mut select = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
         let columns = select.column_count();
         let mut rows = select.query([]).unwrap();

@@ -31,6 +31,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Finding>, warnings: &mut
     record(config, &mut findings);
     quality::quality(&config.quality, &mut findings);
     store(config, &mut findings);
+    events(config, &mut findings);
     findings.period("fallback.after", config.fallback.after, SECOND..=Period::from_mins(30 * 24 * 60));
     s3("s3", &config.s3, config.store.kind == StoreKind::S3, &mut findings);
     s3("fallback_s3", &config.fallback_s3, config.fallback.kind == FallbackKind::S3, &mut findings);
@@ -233,6 +234,18 @@ fn store(config: &Config, findings: &mut Findings<'_>) {
     if store.min_free.bytes() > 0 && store.kind != StoreKind::Directory {
         let message = "only a directory has a disk that can be low; with this kind of store the setting does nothing";
         findings.warning("store.min_free", message);
+    }
+}
+
+fn events(config: &Config, findings: &mut Findings<'_>) {
+    let (setting, retention) = ("events.retention", config.events.retention);
+    let day = Period::from_mins(24 * 60);
+    if retention != Period::from_millis(0) {
+        findings.period(setting, retention, day..=Period::from_mins(10 * 365 * 24 * 60));
+    }
+    if (day..Period::from_mins(7 * 24 * 60)).contains(&retention) {
+        let message = format!("events are gone {retention} after they happened; 7d or more is usual");
+        findings.warning(setting, message);
     }
 }
 

@@ -40,7 +40,7 @@ fn an_unknown_setting_is_shown_with_its_line_but_not_its_value() {
     check_error(
         "[rmtp]\n",
         "FILE:1:2: unknown field `rmtp`, expected one of `node`, `rtmp`, `rtmps`, `push`, `http`, `record`, `quality`, \
-         `store`, `s3`, `fallback`, `fallback_s3`, `webhooks`, `log`, `shutdown`\n   |\n 1 | [rmtp]\n   |  ^^^^",
+         `store`, `s3`, `fallback`, `fallback_s3`, `events`, `webhooks`, `log`, `shutdown`\n   |\n 1 | [rmtp]\n   |  ^^^^",
     );
 }
 

@@ -7,7 +7,9 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{deliveries, events, health, media, metrics, problem, recordings, schema, streams, tape, webhooks};
+use super::{
+    deletions, deliveries, events, health, holds, media, metrics, problem, recordings, schema, streams, tape, webhooks,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -21,6 +23,11 @@ use super::{deliveries, events, health, media, metrics, problem, recordings, sch
         recordings::one,
         recordings::report,
         recordings::delete,
+        holds::hold,
+        holds::release,
+        deletions::delete,
+        deletions::list,
+        deletions::one,
         events::list,
         deliveries::list,
         deliveries::one,

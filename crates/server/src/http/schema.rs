@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(super) use deletions::{Deletion, DeletionList, DryRun, Hold};
 pub(super) use deliveries::{Delivery, DeliveryList, SentAgain, Webhook, WebhookList};
 pub(super) use report::Report;
 pub(super) use tape::TapeAnswer;
 
+mod deletions;
 mod deliveries;
 mod report;
 mod tape;
@@ -129,6 +131,9 @@ pub(super) struct Recording {
     /// Why it is being deleted, or was. Null when it is not.
     #[schema(required)]
     pub deletion_reason: Option<DeletionReason>,
+    /// Who holds it, so that it is not deleted. Missing when nobody does, and in events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// HLS with `record.hls_source = "mp4"`: the recording whose file has its media. It is deleted with that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_of: Option<String>,

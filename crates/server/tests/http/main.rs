@@ -5,7 +5,10 @@
 mod access;
 mod connections;
 mod deletion;
+mod deletions;
 mod feed;
+mod holds;
+mod pruned;
 mod receiver;
 mod tape;
 mod webhooks;
@@ -145,6 +148,8 @@ fn every_mistake_is_a_problem_that_names_it() {
         ("/v1/events?after=x", "after"),
         ("/v1/events?after=-1", "after"),
         ("/v1/streams?x=1", "x"),
+        ("/v1/recordings?held=maybe", "held"),
+        ("/v1/deletions?cursor=0", "cursor"),
     ] {
         let answer = world.get(path);
         answer.is_problem(StatusCode::BAD_REQUEST, "bad_parameter");
@@ -351,7 +356,7 @@ fn the_description_is_the_committed_one_and_names_every_route() {
         let unknown = answer.status == StatusCode::NOT_FOUND && !path.contains('{');
         assert!(!unknown, "{path} is described but does not exist");
     }
-    assert_eq!(paths.len(), 17);
+    assert_eq!(paths.len(), 20);
 }
 
 #[test]

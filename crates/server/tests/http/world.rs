@@ -194,6 +194,11 @@ impl World {
 
     /// A recording that is in the store and announced.
     pub(crate) fn ready(&self, number: u128, stream: &str, format: Format, media: &[u8]) -> RecordingId {
+        self.ready_at(number, stream, format, media, NOW + 2_500)
+    }
+
+    /// The same, since this moment.
+    pub(crate) fn ready_at(&self, number: u128, stream: &str, format: Format, media: &[u8], at_ms: i64) -> RecordingId {
         let id = self.growing(number, stream, format);
         self.stored(&key(number, stream, format), media);
         let size_bytes = media.len() as u64;
@@ -205,7 +210,12 @@ impl World {
         self.api.catalog.apply(finished).unwrap();
         self.api
             .catalog
-            .apply(Change::RecordingReady { id, at: ended_at, size_bytes, store: StoreRole::Primary })
+            .apply(Change::RecordingReady {
+                id,
+                at: WallTime::from_unix_millis(at_ms),
+                size_bytes,
+                store: StoreRole::Primary,
+            })
             .unwrap();
         self.api.catalog.apply(Change::SpoolEvicted { id }).unwrap();
         id
@@ -253,6 +263,12 @@ impl World {
     /// A request with a body.
     pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Answer {
         block_on(Answer::sent(self.router.clone(), method, path, body))
+    }
+
+    /// A request with a body and a token.
+    pub(crate) fn send_as(&self, token: &str, method: &str, path: &str, body: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {token}"));
+        block_on(Answer::to(self.router.clone(), request.body(Body::from(body.to_owned())).unwrap()))
     }
 
     /// The router, for requests whose answers have no end.
