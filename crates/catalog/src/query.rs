@@ -7,6 +7,7 @@ mod endpoints;
 mod events;
 mod listing;
 mod outbox;
+mod plan;
 mod recordings;
 mod sessions;
 mod tape;
@@ -14,6 +15,7 @@ mod tape;
 pub use counts::{Counts, EndpointCounts};
 pub use endpoints::StoredEndpoint;
 pub use outbox::{DeliveryFilter, Selected};
+pub use plan::TaskFilter;
 pub use tape::TapeFilter;
 
 use rusqlite::{Connection, Params, Row};

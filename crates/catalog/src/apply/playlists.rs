@@ -38,6 +38,7 @@ impl Work<'_> {
             id,
             app: media.app,
             stream: media.stream,
+            task: media.task,
             key: key.to_owned(),
             started_at: media.started_at,
             start: media.start.unwrap_or_default(),

@@ -14,6 +14,8 @@ use crate::{CatalogError, RecordingState, columns};
 enum Table {
     Meta,
     Endpoints,
+    Plan,
+    Tasks,
     Sequence,
     Sessions,
     Recordings,
@@ -25,7 +27,7 @@ enum Table {
 
 /// Passes over all pages; a row of a later one needs rows of those before.
 const PASSES: [&[Table]; 6] = [
-    &[Table::Meta, Table::Endpoints, Table::Sequence],
+    &[Table::Meta, Table::Endpoints, Table::Plan, Table::Tasks, Table::Sequence],
     &[Table::Sessions],
     &[Table::Recordings],
     &[Table::Events],
@@ -33,7 +35,7 @@ const PASSES: [&[Table]; 6] = [
     &[Table::Attempts],
 ];
 /// Columns of a recording in each version that added some.
-const RECORDING_COLUMNS: [usize; 4] = [29, 31, 34, 35];
+const RECORDING_COLUMNS: [usize; 5] = [29, 31, 34, 35, 36];
 /// Columns of a session up to version 3, and now.
 const SESSION_COLUMNS: [usize; 2] = [10, 12];
 
@@ -90,6 +92,8 @@ impl<'a> Filling<'a> {
                 return Ok(());
             }
             Table::Endpoints => "SELECT * FROM endpoints WHERE id = ?1",
+            Table::Plan => "SELECT * FROM plan WHERE kind = ?1 AND name = ?2",
+            Table::Tasks => "SELECT * FROM tasks WHERE id = ?1",
             Table::Sessions => "SELECT * FROM sessions WHERE id = ?1",
             Table::Recordings => "SELECT * FROM recordings WHERE id = ?1",
             Table::Reports => "SELECT * FROM reports WHERE recording = ?1",
@@ -154,6 +158,7 @@ impl<'a> Filling<'a> {
         let (columns, condition, read): (_, _, fn(&Row<'_>) -> rusqlite::Result<()>) = match table {
             Table::Sessions => (columns::SESSION, "id = ?1", |row| columns::session(row).map(drop)),
             Table::Recordings => (columns::RECORDING, "id = ?1", |row| columns::recording(row).map(drop)),
+            Table::Tasks => (columns::TASK, "id = ?1", |row| columns::task(row).map(drop)),
             Table::Deliveries => ("attempts", "endpoint = ?1 AND event = ?2", |row| row.get::<_, u32>(0).map(drop)),
             Table::Attempts => ("attempt, status", "endpoint = ?1 AND event = ?2 AND attempt = ?3", |row| {
                 row.get::<_, u32>(0).and_then(|_| row.get::<_, Option<u16>>(1)).map(drop)
@@ -252,6 +257,8 @@ impl Table {
         match self {
             Self::Meta => "meta",
             Self::Endpoints => "endpoints",
+            Self::Plan => "plan",
+            Self::Tasks => "tasks",
             Self::Sequence => "sqlite_sequence",
             Self::Sessions => "sessions",
             Self::Recordings => "recordings",
@@ -276,6 +283,14 @@ fn table_of(record: &Record) -> Option<Table> {
         }
         (true, values @ [Text(id), Text(_), ..]) if RECORDING_COLUMNS.contains(&values.len()) && begins(id, "rec_") => {
             Some(Table::Recordings)
+        }
+        (true, [Text(id), Text(_), Text(_), Text(_), Integer(_), Integer(_), Null | Integer(_), rest @ ..])
+            if rest.len() == 5 && begins(id, "task_") =>
+        {
+            Some(Table::Tasks)
+        }
+        (false, [Text(kind), Text(_), Null | Text(_), Integer(_)]) if matches!(kind.as_str(), "template" | "rule") => {
+            Some(Table::Plan)
         }
         // Rows that were written before a column was added end without it.
         (true, [Null | Integer(_), Text(id), Text(_), Text(_), Integer(_), Text(_), rest @ ..])
@@ -366,6 +381,8 @@ fn progress(table: Table, values: &[Value]) -> (usize, i64, i64) {
             let over = text(values, 3).is_some_and(|state| matches!(state, "delivered" | "given_up" | "dropped"));
             (usize::from(over), integer(values, 4), integer(values, 6))
         }
+        Table::Plan => (0, integer(values, 3), 0),
+        Table::Tasks => (0, integer(values, 11), 0),
         Table::Endpoints => (usize::from(values.get(2) != Some(&Value::Null)), integer(values, 1), 0),
         Table::Meta | Table::Sequence | Table::Reports | Table::Events | Table::Attempts => (0, 0, 0),
     }

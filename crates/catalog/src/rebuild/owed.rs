@@ -194,5 +194,6 @@ fn recording(kind: &str, at_ms: i64, body: &str, node: &str) -> Option<Vec<Value
         },
         Value::Null,
         column(data, "media_of"),
+        column(data, "task_id"),
     ])
 }

@@ -14,6 +14,7 @@ mod inspection;
 mod migration;
 mod opening;
 mod paging;
+mod plan;
 mod playlists;
 mod quality;
 mod rebuilding;

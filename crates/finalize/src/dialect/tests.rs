@@ -127,6 +127,12 @@ fn the_legacy_option_leaves_the_fields_of_2017() {
         "video_url",
     ];
     assert_eq!(keys(&body), expected);
+    let mut of_task = ready("mp4");
+    of_task["task_id"] = json!("task_0192f0c10000700080000000000002ff");
+    let body = sent_json(&dialect, &event("recording.ended", &of_task));
+    assert!(body["record_detail"].as_str().unwrap().contains("\"start_model\":5"));
+    assert_eq!(body["task_id"], "767");
+    assert_eq!(sent_json(&dialect, &event("recording.ready", &of_task))["task_id"], "767");
     assert_eq!(body["file_format"], "flv");
     assert_eq!(sent(&legacy, &event("recording.started", &ready("flv"))), None);
     assert_eq!(legacy.accepts(200, b""), Ok(()));
