@@ -6,6 +6,7 @@ mod deliveries;
 mod endpoints;
 mod hold;
 mod outbox;
+mod plan;
 mod playlists;
 mod prune;
 mod recordings;
@@ -88,6 +89,12 @@ impl Work<'_> {
             Change::EndpointEnabled { endpoint } => self.endpoint_enabled(endpoint),
             Change::EndpointSet { endpoint, settings } => self.endpoint_set(endpoint, settings),
             Change::EndpointRemoved { endpoint } => self.endpoint_removed(endpoint),
+            Change::PlanSet { kind, name, settings } => self.plan_set(*kind, name, settings),
+            Change::PlanRemoved { kind, name } => self.plan_removed(*kind, name),
+            Change::TaskCreated(task) => self.task_created(task),
+            Change::TaskPaused { id, paused } => self.task_paused(*id, *paused),
+            Change::TaskEnded { id, at, reason } => self.task_ended(*id, *at, reason),
+            Change::TaskRemoved { id } => self.task_removed(*id),
             Change::EndpointDisabled { endpoint, at, reason } => self.endpoint_disabled(endpoint, *at, reason),
         }
     }

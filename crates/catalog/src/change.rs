@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use livetape_media::{MediaTime, WallTime};
-use livetape_record::{Finding, RecordingId, Report, SessionId};
+use livetape_record::{Finding, RecordingId, Report, SessionId, TaskId};
 
-use crate::{AudioFacts, DeletionReason, Facts, Looked, RecordingFilter, StoreRole, VideoFacts};
+use crate::{AudioFacts, DeletionReason, Facts, Looked, PlanKind, RecordingFilter, StoreRole, TaskRow, VideoFacts};
 
 /// A webhook endpoint's name in the configuration.
 pub type EndpointId = String;
@@ -297,6 +297,45 @@ pub enum Change {
         /// Which.
         endpoint: EndpointId,
     },
+    /// A template or a rule that is not in the configuration is made, or gets other settings.
+    PlanSet {
+        /// What it is.
+        kind: PlanKind,
+        /// What it is called.
+        name: String,
+        /// Its settings: JSON that only the caller knows.
+        settings: String,
+    },
+    /// A template or a rule that is not in the configuration goes.
+    PlanRemoved {
+        /// What it is.
+        kind: PlanKind,
+        /// What it is called.
+        name: String,
+    },
+    /// A task is made, neither paused nor over. Those that have been over for 90 days are forgotten.
+    TaskCreated(TaskRow),
+    /// A task that is not over records nothing for now, or again.
+    TaskPaused {
+        /// Which.
+        id: TaskId,
+        /// Whether it is paused now.
+        paused: bool,
+    },
+    /// A task is over.
+    TaskEnded {
+        /// Which.
+        id: TaskId,
+        /// When.
+        at: WallTime,
+        /// Why.
+        reason: String,
+    },
+    /// A task that is over is seen by nobody any more. Its recordings still name it.
+    TaskRemoved {
+        /// Which.
+        id: TaskId,
+    },
 }
 
 /// A deletion by filter.
@@ -374,6 +413,8 @@ pub struct NewRecording {
     pub app: String,
     /// The stream's name.
     pub stream: String,
+    /// The task it is for; `None`: it is recorded by a template.
+    pub task: Option<TaskId>,
     /// Where it will be in the store. No other recording has the same.
     pub key: String,
     /// The calendar's time at its start.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use livetape_record::{RecordingId, SessionId};
+use livetape_record::{RecordingId, SessionId, TaskId};
 
 use crate::RecordingState;
 
@@ -89,6 +89,9 @@ pub enum CatalogError {
     /// A change speaks of a recording that is not in the catalog.
     #[error("{0} is not in the catalog")]
     UnknownRecording(RecordingId),
+    /// A change speaks of a task that is not in the catalog.
+    #[error("{0} is not in the catalog")]
+    UnknownTask(TaskId),
     /// A change speaks of a delivery that is not in the catalog.
     #[error("no delivery of {event} to endpoint '{endpoint}' is in the catalog")]
     UnknownDelivery {

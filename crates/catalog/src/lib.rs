@@ -31,6 +31,7 @@ mod rebuild;
 mod row;
 mod sound;
 mod state;
+mod task;
 mod token;
 mod view;
 mod writer;
@@ -43,10 +44,11 @@ pub use filter::{DEFAULT_LIMIT, MAX_LIMIT, Page, RecordingFilter};
 pub use inspect::{FoundRow, Inspection, ReadyEvent, Use, ready_event_id};
 pub use query::{
     Counts, DeletionPlan, DeletionRow, DeliveryFilter, EndpointCounts, Found, Looked, Selected, StoredEndpoint,
-    TapeFilter,
+    TapeFilter, TaskFilter,
 };
 pub use rebuild::{Rebuilt, rebuild};
 pub use row::{AudioFacts, Facts, Hold, PlaylistFacts, RecordingRow, SessionRow, VideoFacts};
 pub use state::{DeletionReason, DeliveryState, RecordingState, StoreRole};
+pub use task::{PlanKind, StoredPlan, TaskRow};
 pub use token::{TokenBook, TokenRow, TokenScope};
 pub use view::{Addresses, PushView, RecordingView, SessionView, ShownState, object_url};

@@ -11,12 +11,14 @@ mod plan;
 mod recordings;
 mod sessions;
 mod tape;
+mod tasks;
 
 pub use counts::{Counts, EndpointCounts};
 pub use endpoints::StoredEndpoint;
 pub use outbox::{DeliveryFilter, Selected};
 pub use plan::{DeletionPlan, DeletionRow, Found, Looked};
 pub use tape::TapeFilter;
+pub use tasks::TaskFilter;
 
 use rusqlite::{Connection, Params, Row};
 

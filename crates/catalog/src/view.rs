@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write as _};
 
 use livetape_media::{Format, MediaTime, WallTime};
-use livetape_record::{RecordingId, SessionId};
+use livetape_record::{RecordingId, SessionId, TaskId};
 use serde::{Serialize, Serializer};
 
 use crate::{AudioFacts, DeletionReason, Hold, RecordingRow, RecordingState, SessionRow, StoreRole, VideoFacts};
@@ -73,6 +73,9 @@ pub struct RecordingView {
     /// HLS over an MP4: the recording that has its media.
     #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
     pub media_of: Option<RecordingId>,
+    /// The task it is for; left out when it is recorded by a template.
+    #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<TaskId>,
 }
 
 /// A recording's state as the API and events show it.
@@ -135,6 +138,7 @@ impl RecordingView {
             deletion_reason: row.deleting,
             hold: row.hold,
             media_of: row.media_of,
+            task_id: row.task,
         }
     }
 

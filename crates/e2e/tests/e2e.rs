@@ -26,6 +26,7 @@ mod judges;
 mod limits;
 mod over;
 mod packaging;
+mod plan;
 mod protocol;
 mod quality;
 mod rotation;
@@ -33,6 +34,7 @@ mod rtmps;
 mod shutdown;
 mod slow;
 mod soak;
+mod tasks;
 mod webhooks;
 
 /// Every format.

@@ -17,8 +17,8 @@ use livetape_catalog::{Catalog, Change, RecordingRow};
 use livetape_disk::{DiskError, Spool, SpoolFiles};
 use livetape_media::{MediaTime, WallTime};
 use livetape_mux::{Files, Salvage, SalvageError, Summary, salvage};
+use livetape_record::Report;
 use livetape_record::report::Recovery;
-use livetape_record::{RecordingId, Report};
 use tracing::{info, warn};
 
 use crate::evict::{evict, set_aside};
@@ -106,10 +106,11 @@ impl Salvaged {
     }
 }
 
-/// Where the next recording of the session in the same format begins, on the session's timeline:
+/// Where the next recording of the same kind begins that `row` is of, in its session and format and for its task, on the session's timeline:
 /// what arrived from there on is not this one's to lose.
-pub(crate) fn following(siblings: &[RecordingRow], id: RecordingId) -> Option<MediaTime> {
-    let later = |row: &&RecordingRow| row.id.format == id.format && row.id.sequence > id.sequence;
+pub(crate) fn following(siblings: &[RecordingRow], row: &RecordingRow) -> Option<MediaTime> {
+    let (id, task) = (row.id, row.task);
+    let later = |row: &&RecordingRow| row.id.format == id.format && row.task == task && row.id.sequence > id.sequence;
     siblings.iter().filter(later).min_by_key(|row| row.id.sequence)?.start
 }
 

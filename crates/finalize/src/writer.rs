@@ -393,6 +393,7 @@ fn new_recording(opening: &Opening) -> NewRecording {
         id: opening.id,
         app: opening.stream.app.clone(),
         stream: opening.stream.name.clone(),
+        task: opening.task,
         key: opening.key.clone(),
         started_at: opening.started_at,
         start: opening.start,

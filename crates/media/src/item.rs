@@ -117,6 +117,8 @@ pub enum WarningKind {
     DiskLow,
     /// Recordings begin again.
     DiskRecovered,
+    /// The push asked for something that is not understood or not granted.
+    RequestIgnored,
 }
 
 impl WarningKind {
@@ -146,6 +148,7 @@ impl WarningKind {
             Self::StreamResumed => "stream_resumed",
             Self::DiskLow => "disk_low",
             Self::DiskRecovered => "disk_recovered",
+            Self::RequestIgnored => "request_ignored",
         }
     }
 }

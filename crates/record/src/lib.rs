@@ -4,19 +4,26 @@
 //! Contract: items and times in, effects out; the same calls give the same effects. No I/O, no
 //! clock, no randomness.
 
+mod align;
 mod effect;
 mod id;
 mod measure;
 mod name;
+mod numbers;
+pub mod plan;
+mod policy;
 mod quality;
 mod reason;
 mod recorder;
 pub mod report;
 
+pub use align::{Align, AlignError, UtcOffset};
 pub use effect::{Abandoning, Closing, Discarding, Effect, Opening};
-pub use id::{RecordingId, SessionId, StreamPath};
+pub use id::{RecordingId, SessionId, StreamPath, TaskId};
 pub use name::{COMPONENT_MAX_BYTES, NameFields, NameTemplate, TemplateError};
+pub use numbers::Numbers;
+pub use policy::Policy;
 pub use quality::{Finding, Quality, QualityLimits};
 pub use reason::{CutReason, StartReason, StopReason};
-pub use recorder::{Policy, Recorder};
+pub use recorder::Recorder;
 pub use report::Report;

@@ -17,6 +17,8 @@ pub enum CutReason {
     TimestampJump,
     /// An operator asked for it.
     Split,
+    /// The calendar's clock reached a moment at which recordings are cut.
+    Aligned,
     /// Writing failed.
     DiskTrouble,
     /// The disk was too slow, and what came in the meantime was dropped.
@@ -33,6 +35,7 @@ impl CutReason {
             Self::TrackAdded => "track_added",
             Self::TimestampJump => "timestamp_jump",
             Self::Split => "split",
+            Self::Aligned => "aligned",
             Self::DiskTrouble => "disk_trouble",
             Self::DiskSlow => "disk_slow",
         }
@@ -44,6 +47,8 @@ impl CutReason {
 pub enum StartReason {
     /// The session began.
     Publish,
+    /// A task began, or went on.
+    Task,
     /// The one before it was cut.
     Cut(CutReason),
 }
@@ -53,6 +58,7 @@ impl StartReason {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Publish => "publish",
+            Self::Task => "task",
             Self::Cut(cut) => cut.name(),
         }
     }
@@ -65,6 +71,10 @@ pub enum StopReason {
     End(EndReason),
     /// It was cut.
     Cut(CutReason),
+    /// The task it is for was over.
+    TaskEnded,
+    /// The task it is for was paused.
+    TaskPaused,
 }
 
 impl StopReason {
@@ -73,6 +83,8 @@ impl StopReason {
         match self {
             Self::End(end) => end.name(),
             Self::Cut(cut) => cut.name(),
+            Self::TaskEnded => "task_ended",
+            Self::TaskPaused => "task_paused",
         }
     }
 }

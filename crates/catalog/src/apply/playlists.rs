@@ -40,6 +40,7 @@ impl Work<'_> {
             id,
             app: media.app.clone(),
             stream: media.stream.clone(),
+            task: media.task,
             key: key.to_owned(),
             started_at: media.started_at,
             start: media.start.unwrap_or_default(),

@@ -48,9 +48,9 @@ impl Work<'_> {
             .prepare_cached(
                 "INSERT INTO recordings (id, session, node, app, stream, subject, format, state, key, started_ms, \
                  start_reason, video_codec, video_width, video_height, video_frame_rate, video_frames, audio_codec, \
-                 audio_sample_rate, audio_channels, audio_frames, start_ms, media_of) \
+                 audio_sample_rate, audio_channels, audio_frames, start_ms, media_of, task) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'recording', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-                 ?18, ?19, ?20, ?21)",
+                 ?18, ?19, ?20, ?21, ?22)",
             )
             .and_then(|mut insert| {
                 insert.execute(params![
@@ -75,6 +75,7 @@ impl Work<'_> {
                     audio_frames,
                     new.start.as_millis(),
                     media_of.map(RecordingId::to_string),
+                    new.task.map(|task| task.to_string()),
                 ])
             })
             .map_err(CatalogError::sqlite("writing a recording"))?;

@@ -15,6 +15,8 @@ enum Table {
     Meta,
     Pruned,
     Endpoints,
+    Plan,
+    Tasks,
     Sequence,
     Sessions,
     Recordings,
@@ -26,7 +28,7 @@ enum Table {
 
 /// Passes over all pages; a row of a later one needs rows of those before.
 const PASSES: [&[Table]; 6] = [
-    &[Table::Meta, Table::Pruned, Table::Endpoints, Table::Sequence],
+    &[Table::Meta, Table::Pruned, Table::Endpoints, Table::Plan, Table::Tasks, Table::Sequence],
     &[Table::Sessions],
     &[Table::Recordings],
     &[Table::Events],
@@ -34,7 +36,7 @@ const PASSES: [&[Table]; 6] = [
     &[Table::Attempts],
 ];
 /// Columns of a recording in each version that added some.
-const RECORDING_COLUMNS: [usize; 5] = [29, 31, 34, 35, 40];
+const RECORDING_COLUMNS: [usize; 6] = [29, 31, 34, 35, 40, 41];
 /// Columns of a session up to version 3, and now.
 const SESSION_COLUMNS: [usize; 2] = [10, 12];
 
@@ -92,6 +94,8 @@ impl<'a> Filling<'a> {
             }
             Table::Pruned => "SELECT * FROM pruned WHERE subject = ?1",
             Table::Endpoints => "SELECT * FROM endpoints WHERE id = ?1",
+            Table::Plan => "SELECT * FROM plan WHERE kind = ?1 AND name = ?2",
+            Table::Tasks => "SELECT * FROM tasks WHERE id = ?1",
             Table::Sessions => "SELECT * FROM sessions WHERE id = ?1",
             Table::Recordings => "SELECT * FROM recordings WHERE id = ?1",
             Table::Reports => "SELECT * FROM reports WHERE recording = ?1",
@@ -156,6 +160,7 @@ impl<'a> Filling<'a> {
         let (columns, condition, read): (_, _, fn(&Row<'_>) -> rusqlite::Result<()>) = match table {
             Table::Sessions => (columns::SESSION, "id = ?1", |row| columns::session(row).map(drop)),
             Table::Recordings => (columns::RECORDING, "id = ?1", |row| columns::recording(row).map(drop)),
+            Table::Tasks => (columns::TASK, "id = ?1", |row| columns::task(row).map(drop)),
             Table::Deliveries => ("attempts", "endpoint = ?1 AND event = ?2", |row| row.get::<_, u32>(0).map(drop)),
             Table::Attempts => ("attempt, status", "endpoint = ?1 AND event = ?2 AND attempt = ?3", |row| {
                 row.get::<_, u32>(0).and_then(|_| row.get::<_, Option<u16>>(1)).map(drop)
@@ -255,6 +260,8 @@ impl Table {
             Self::Meta => "meta",
             Self::Pruned => "pruned",
             Self::Endpoints => "endpoints",
+            Self::Plan => "plan",
+            Self::Tasks => "tasks",
             Self::Sequence => "sqlite_sequence",
             Self::Sessions => "sessions",
             Self::Recordings => "recordings",
@@ -279,6 +286,14 @@ fn table_of(record: &Record) -> Option<Table> {
         }
         (true, values @ [Text(id), Text(_), ..]) if RECORDING_COLUMNS.contains(&values.len()) && begins(id, "rec_") => {
             Some(Table::Recordings)
+        }
+        (true, [Text(id), Text(_), Text(_), Text(_), Integer(_), Integer(_), Null | Integer(_), rest @ ..])
+            if rest.len() == 5 && begins(id, "task_") =>
+        {
+            Some(Table::Tasks)
+        }
+        (false, [Text(kind), Text(_), Null | Text(_), Integer(_)]) if matches!(kind.as_str(), "template" | "rule") => {
+            Some(Table::Plan)
         }
         // Rows that were written before a column was added end without it.
         (true, [Null | Integer(_), Text(id), Text(_), Text(_), Integer(_), Text(_), rest @ ..])
@@ -377,6 +392,8 @@ fn progress(table: Table, values: &[Value]) -> (usize, i64, i64, i64) {
         Table::Endpoints => (usize::from(values.get(2) != Some(&Value::Null)), integer(values, 1), 0, 0),
         Table::Pruned => (0, integer(values, 2), integer(values, 1), integer(values, 3)),
         Table::Meta | Table::Sequence | Table::Reports | Table::Events | Table::Attempts => (0, 0, 0, 0),
+        Table::Plan => (0, integer(values, 3), 0, 0),
+        Table::Tasks => (0, integer(values, 11), 0, 0),
     }
 }
 

@@ -205,5 +205,6 @@ fn recording(kind: &str, at_ms: i64, body: &str, node: &str) -> Option<Vec<Value
         Value::Null,
         Value::Null,
         Value::Null,
+        column(data, "task_id"),
     ])
 }

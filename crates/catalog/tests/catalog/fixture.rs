@@ -40,6 +40,15 @@ impl Fixture {
         Self { catalog, path, _directory }
     }
 
+    /// Closes the catalog, has something done to it and opens it again.
+    pub fn reopened_after(self, between: impl FnOnce(&std::path::Path)) -> Self {
+        let Self { catalog, path, _directory } = self;
+        drop(catalog);
+        between(&path);
+        let catalog = Catalog::open(&path, options(&[])).unwrap();
+        Self { catalog, path, _directory }
+    }
+
     pub fn apply(&self, change: Change) -> Result<Applied, CatalogError> {
         self.catalog.apply(change)
     }
@@ -82,6 +91,8 @@ pub fn dump(connection: &rusqlite::Connection) -> String {
         "attempts",
         "deletions",
         "pruned",
+        "plan",
+        "tasks",
     ] {
         let mut select = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
         let columns = select.column_count();
@@ -130,6 +141,7 @@ pub fn session(number: u128) -> NewSession {
 /// The first MP4 recording of session `number`.
 pub fn recording(number: u128) -> NewRecording {
     NewRecording {
+        task: None,
         id: recording_id(number),
         app: "live".to_owned(),
         stream: format!("s{number}"),

@@ -16,6 +16,7 @@ mod inspection;
 mod migration;
 mod opening;
 mod paging;
+mod plan;
 mod playlists;
 mod pruning;
 mod quality;

@@ -42,6 +42,7 @@ fn fill(fixture: &Fixture, numbers: std::ops::Range<u128>) -> Vec<Known> {
         let ended_at = started_at.plus_millis((spread % 13) as i64 * 60_000);
         submit(Change::SessionStarted(NewSession { app: app.clone(), stream: stream.clone(), ..session(n) }));
         submit(Change::RecordingOpened(NewRecording {
+            task: None,
             id,
             app: app.clone(),
             stream: stream.clone(),

@@ -105,6 +105,17 @@ fn a_ready_file_has_the_fields_and_types_of_a_real_callback() {
 }
 
 #[test]
+fn a_recording_of_a_task_names_it() {
+    let dialect = Dialect::Tencent(tencent());
+    let mut of_task = ready("mp4");
+    of_task["task_id"] = json!("task_0192f0c10000700080000000000002ff");
+    let body = sent_json(&dialect, &event("recording.ended", &of_task));
+    assert!(body["record_detail"].as_str().unwrap().contains("\"start_model\":5"));
+    assert_eq!(body["task_id"], "767");
+    assert_eq!(sent_json(&dialect, &event("recording.ready", &of_task))["task_id"], "767");
+}
+
+#[test]
 fn the_legacy_option_leaves_the_fields_of_2017() {
     let legacy = Dialect::Tencent(Tencent { legacy_fields: true, ..tencent() });
     let body = sent_json(&legacy, &event("recording.ready", &ready("flv")));

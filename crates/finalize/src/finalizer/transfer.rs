@@ -62,7 +62,7 @@ impl Transfer<'_> {
                 let reason = if crashed { crash } else { BROKEN };
                 let salvaged = salvage_files(&tools.spool, &row)?;
                 let siblings = tools.catalog.recordings_of(&row.id.session)?;
-                let arrived = following(&siblings, row.id).or(received);
+                let arrived = following(&siblings, &row).or(received);
                 conclude(&tools.catalog, &tools.spool, &tools.wall, &row, reason, salvaged, arrived)
             })
             .await?;

@@ -29,6 +29,10 @@ pub(super) struct Open {
     pub(super) meter: Meter,
     /// To be cut at the next key frame, and why.
     pub(super) due: Option<CutReason>,
+    /// A cut that somebody asked for: one at which the recording only goes on differently does not do.
+    pub(super) wanted: Option<CutReason>,
+    /// To be cut at the first key frame that comes at this moment or later.
+    pub(super) align_at: Option<WallTime>,
     /// Whether the publisher's tracks still are this recording's.
     video_fits: bool,
     audio_fits: bool,
@@ -93,6 +97,8 @@ impl Open {
             meter: Meter::new(start, started_at, &tracks),
             tracks,
             due: None,
+            wanted: None,
+            align_at: None,
             video_fits: true,
             audio_fits: true,
             due_since: None,
@@ -152,6 +158,11 @@ impl Open {
         if leads && frame.pts - self.start >= max {
             self.due = Some(CutReason::DurationLimit);
         }
+        // Never at its first frame: that may have waited for sound until after the moment.
+        if leads && frame.pts > self.start && self.align_at.is_some_and(|moment| wall >= moment) {
+            self.wanted.get_or_insert(CutReason::Aligned);
+        }
+        self.due = self.due.or(self.wanted);
         if let Some(reason) = self.due.filter(|_| leads && frame.random_access) {
             return self.begin_cut(reason, frame, wall, ops);
         }
@@ -168,7 +179,10 @@ impl Open {
                 return Step::Goes;
             }
         }
-        let near = self.due.is_some() || frame.pts - self.start + AHEAD >= max;
+        let soon = wall.plus_millis(AHEAD.as_millis());
+        let near = self.due.is_some()
+            || frame.pts - self.start + AHEAD >= max
+            || self.align_at.is_some_and(|moment| soon >= moment);
         if kind == TrackKind::Audio && video_leads && self.video_fits && near {
             self.ahead.push_back(frame.clone());
             self.release_sound_before(frame.pts - AHEAD, ops);

@@ -8,7 +8,8 @@ use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    deletions, deliveries, events, health, holds, media, metrics, problem, recordings, schema, streams, tape, webhooks,
+    deletions, deliveries, events, health, holds, media, metrics, problem, recordings, rules, schema, streams, tape,
+    tasks, templates, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -19,6 +20,22 @@ use super::{
     ),
     paths(
         streams::list,
+        streams::split,
+        templates::list,
+        templates::one,
+        templates::put,
+        templates::delete,
+        rules::list,
+        rules::one,
+        rules::put,
+        rules::delete,
+        tasks::list,
+        tasks::create,
+        tasks::one,
+        tasks::stop,
+        tasks::pause,
+        tasks::resume,
+        tasks::delete,
         recordings::list,
         recordings::one,
         recordings::report,

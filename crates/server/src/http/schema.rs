@@ -5,11 +5,13 @@ use utoipa::ToSchema;
 
 pub(super) use deletions::{Deletion, DeletionList, DryRun, Hold};
 pub(super) use deliveries::{Delivery, DeliveryList, SentAgain, Webhook, WebhookList};
+pub(super) use plan::{Rule, RuleList, Split, Task, TaskList, Template, TemplateList};
 pub(super) use report::Report;
 pub(super) use tape::TapeAnswer;
 
 mod deletions;
 mod deliveries;
+mod plan;
 mod report;
 mod tape;
 
@@ -137,6 +139,9 @@ pub(super) struct Recording {
     /// HLS with `record.hls_source = "mp4"`: the recording whose file has its media. It is deleted with that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_of: Option<String>,
+    /// The task it is for; left out when it is recorded by a template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<String>,
 }
 
 /// A video track.
@@ -271,6 +276,9 @@ pub(super) struct Stream {
     pub oldest_unsynced_ms: u64,
     /// It is connected and has sent no media for `record.stall_warning`.
     pub silent: bool,
+    /// The template it is recorded by; null: no rule has it recorded.
+    #[schema(required)]
+    pub template: Option<String>,
     /// Bytes of media received.
     pub received_bytes: u64,
     /// Its main video track.
@@ -291,6 +299,9 @@ pub(super) struct OpenRecording {
     pub id: String,
     /// Its format.
     pub format: Format,
+    /// The task it is for; null: it is recorded by the template.
+    #[schema(required)]
+    pub task_id: Option<String>,
     /// Where it will be in the store; it can be fetched there already.
     pub key: String,
     /// Bytes so far.

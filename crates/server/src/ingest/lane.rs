@@ -16,16 +16,16 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
 use livetape_finalize::{Report, Writer};
-use livetape_media::{Item, MediaTime, Now, Warning, WarningKind};
+use livetape_media::{Format, Item, MediaTime, Now, Warning, WarningKind};
 use livetape_mux::Op;
-use livetape_record::{Effect, Policy, Recorder, RecordingId, SessionId, StreamPath};
+use livetape_record::{Effect, Recorder, RecordingId, StopReason};
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::Context;
 use super::budget::Share;
 use super::watch::Watch;
-use crate::live::{LaneState, LiveSession};
+use crate::live::{LaneKey, LaneState, LiveSession};
 use crate::metrics::{self, Condition, Raised};
 use account::{Account, Load};
 
@@ -60,6 +60,8 @@ pub(super) struct Lane {
     stalled: Option<Raised>,
     suspended: Option<Raised>,
     state: LaneState,
+    /// It was ended before its session.
+    stopped: bool,
 }
 
 struct Batch {
@@ -82,11 +84,9 @@ struct Written {
 struct Died;
 
 impl Lane {
-    /// A lane for one format of a session.
-    pub(super) fn new(policy: Policy, live: Arc<LiveSession>, context: Arc<Context>) -> Self {
-        let (session, stream): (SessionId, StreamPath) = (live.id, live.path.clone());
-        let writer = Some(Writer::new(context.destination.clone(), session));
-        let recorder = Recorder::new(policy, session, stream);
+    /// A lane for one recorder of a session.
+    pub(super) fn new(recorder: Recorder, live: Arc<LiveSession>, context: Arc<Context>) -> Self {
+        let writer = Some(Writer::new(context.destination.clone(), live.id));
         Self {
             recorder,
             live,
@@ -106,12 +106,16 @@ impl Lane {
             stalled: None,
             suspended: None,
             state: LaneState::default(),
+            stopped: false,
             context,
         }
     }
 
     /// One more item of the session.
     pub(super) fn push(&mut self, item: &Item, now: Now) {
+        if self.stopped {
+            return;
+        }
         if let Item::Frame(frame) = item
             && self.recorder.records(frame.track)
         {
@@ -120,6 +124,37 @@ impl Lane {
         let before = self.effects.len();
         self.recorder.push(item, now, &mut self.effects);
         self.count_from(before);
+    }
+
+    /// Ends the open recording at the next key frame. Which one that is.
+    pub(super) fn split(&mut self) -> Option<RecordingId> {
+        self.recorder.split()
+    }
+
+    /// The formats it records to.
+    pub(super) fn formats(&self) -> Vec<Format> {
+        self.recorder.formats()
+    }
+
+    /// What it records.
+    pub(super) fn key(&self) -> LaneKey {
+        (self.recorder.task(), self.recorder.format())
+    }
+
+    /// Ends it at once, for `reason`: what has come is recorded, and written.
+    pub(super) fn stop(&mut self, reason: StopReason, now: Now) {
+        let before = self.effects.len();
+        self.recorder.stop(reason, now, &mut self.effects);
+        self.count_from(before);
+        self.growth.moved(now.mono, false);
+        self.stalled = None;
+        self.stopped = true;
+        self.live.lane_ended(self.key());
+    }
+
+    /// Whether it was ended before its session.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
     }
 
     /// When [`Lane::tick`] wants to be called.
@@ -388,7 +423,7 @@ impl Lane {
             self.account.effect(effect);
             match effect {
                 Effect::Open(opening) => {
-                    self.live.recording_began(opening.id, &opening.key, opening.start);
+                    self.live.recording_began(opening.id, opening.task, &opening.key, opening.start);
                     if opening.reason.name() == livetape_record::CutReason::DiskSlow.name() {
                         info!(recording = %opening.id, "the disk has caught up");
                     }
@@ -419,7 +454,9 @@ impl Lane {
             self.suspended = suspended.then(|| Raised::new(Condition::RecordingSuspended));
         }
         self.state.grows = !self.growth.stands() && !suspended;
-        self.live.lane(self.recorder.format(), &self.state);
+        if !self.stopped {
+            self.live.lane(self.key(), &self.state);
+        }
     }
 
     /// Of the session, not of one recording: its row may be what waits.

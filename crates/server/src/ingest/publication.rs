@@ -1,6 +1,8 @@
 //! One accepted publish: its place among the live streams, and a lane for each format.
 
+mod held;
 mod notes;
+mod on_demand;
 mod received;
 
 use std::future::poll_fn;
@@ -10,7 +12,8 @@ use std::time::Duration;
 
 use livetape_catalog::Change;
 use livetape_media::{EndReason, Item, Now, Warning, WarningKind};
-use livetape_record::{Finding, Quality};
+use livetape_record::plan::Plan;
+use livetape_record::{Finding, Quality, RecordingId};
 use tracing::{error, info, warn};
 
 use super::arrivals::Arrivals;
@@ -20,6 +23,7 @@ use super::{Clock, Context, sleep_until};
 use crate::live::{LiveSession, Place};
 use crate::metrics::{self, Condition, Raised};
 use notes::Notes;
+use on_demand::OnDemand;
 use received::Received;
 
 /// How long a session that has ended keeps its stream while the last of it is written. A new publisher
@@ -33,6 +37,8 @@ pub(super) struct Publication {
     session: Arc<LiveSession>,
     context: Arc<Context>,
     lanes: Vec<Lane>,
+    /// What tasks want, and what is held for them.
+    demand: OnDemand,
     received: Received,
     arrivals: Arrivals,
     /// Whether media comes.
@@ -46,11 +52,18 @@ pub(super) struct Publication {
 }
 
 impl Publication {
-    /// A publish that has been accepted and has its stream.
-    pub(super) fn new(place: Place, context: Arc<Context>, now: Now) -> Self {
+    /// A publish that has been accepted and has its stream, to be recorded as planned.
+    pub(super) fn new(place: Place, plan: Plan, context: Arc<Context>, now: Now) -> Self {
         let session = place.session().clone();
-        let lane = |policy: &livetape_record::Policy| Lane::new(policy.clone(), session.clone(), context.clone());
-        let lanes = context.policies.iter().map(lane).collect();
+        let (rule, template) = (plan.rule.as_deref(), plan.template.as_deref());
+        info!(session = %session.id, rule, template, recorders = plan.policies.len(), "planned");
+        session.planned(plan.template);
+        for detail in plan.problems {
+            let warning = Warning { kind: WarningKind::RequestIgnored, track: None, detail };
+            context.warnings.give(session.id, None, &warning, now.wall);
+        }
+        let demand = OnDemand::new(&context);
+        let lanes = plan.policies.into_iter().map(|policy| demand.lane(policy, &session, &context)).collect();
         metrics::session_started();
         let mut sound = Watch::new(context.stall_warning);
         sound.expect(now.mono);
@@ -58,6 +71,7 @@ impl Publication {
             place: Some(place),
             session,
             lanes,
+            demand,
             received: Received::default(),
             arrivals: Arrivals::default(),
             sound,
@@ -98,9 +112,15 @@ impl Publication {
         }
         self.quality.push(item, now, &mut self.findings);
         self.tell_findings(now);
+        self.demand.held.take(item, now.wall);
         for lane in &mut self.lanes {
             lane.push(item, now);
         }
+    }
+
+    /// Ends the open recordings at the next key frame and begins others. Which end.
+    pub(super) fn split(&mut self) -> Vec<RecordingId> {
+        self.lanes.iter_mut().filter_map(Lane::split).collect()
     }
 
     /// Nothing comes before `then`, on the clock of [`Now::mono`].
@@ -112,6 +132,9 @@ impl Publication {
 
     /// Begins to write what has gathered. To be called whenever something may have changed.
     pub(super) fn dispatch(&mut self, now: Now) {
+        if self.demand.is_due(&self.context) {
+            self.attend(now);
+        }
         if let Some(latest) = self.received.report(&self.session) {
             self.arrivals.arrived(latest, now.mono);
         }
@@ -120,8 +143,10 @@ impl Publication {
             lane.balance(now, self.ended.is_some());
             lane.dispatch(now, end);
         }
+        self.lanes.retain(|lane| !(lane.is_stopped() && lane.is_idle()));
         let synced = self.lanes.iter().filter_map(Lane::reach).map(|reach| reach.synced).min().flatten();
-        let oldest = self.arrivals.oldest_beyond(synced);
+        // What nobody records is nothing to lose.
+        let oldest = self.arrivals.oldest_beyond(synced).filter(|_| !self.lanes.is_empty());
         self.session.unsynced_since(self.context.clock.instant_of(oldest).map(tokio::time::Instant::into_std));
     }
 

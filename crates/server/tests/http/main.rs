@@ -8,6 +8,7 @@ mod deletion;
 mod deletions;
 mod feed;
 mod holds;
+mod plans;
 mod pruned;
 mod receiver;
 mod tape;
@@ -356,7 +357,7 @@ fn the_description_is_the_committed_one_and_names_every_route() {
         let unknown = answer.status == StatusCode::NOT_FOUND && !path.contains('{');
         assert!(!unknown, "{path} is described but does not exist");
     }
-    assert_eq!(paths.len(), 20);
+    assert_eq!(paths.len(), 30);
 }
 
 #[test]
@@ -378,6 +379,10 @@ fn answers_have_the_shapes_that_are_described() {
         ("/v1/recordings".to_owned(), "RecordingList"),
         (format!("/v1/recordings/{id}"), "Recording"),
         ("/v1/streams".to_owned(), "StreamList"),
+        ("/v1/templates".to_owned(), "TemplateList"),
+        ("/v1/templates/default".to_owned(), "Template"),
+        ("/v1/rules".to_owned(), "RuleList"),
+        ("/v1/tasks".to_owned(), "TaskList"),
         ("/v1/events".to_owned(), "EventList"),
         ("/v1/deliveries".to_owned(), "DeliveryList"),
         ("/v1/webhooks".to_owned(), "WebhookList"),

@@ -18,6 +18,7 @@ use livetape_server::config::{Config, Secret, Webhook};
 use livetape_server::http::keyring::Keyring;
 use livetape_server::http::{Access, Api, EventTail, Feed, UrlLifetime, router};
 use livetape_server::live::{Live, LiveSession, Place};
+use livetape_server::plans::Plans;
 use livetape_server::stores::Stores;
 use livetape_server::webhooks::{EndpointMaker, Webhooks};
 use livetape_store::{ContentType, DirectoryStore};
@@ -110,7 +111,10 @@ impl World {
         let (announcer, announcing) = Announcer::new(&catalog, endpoints, &wall, &counters, CancellationToken::new());
         RUNTIME.spawn(announcing);
         let webhooks = Webhooks::new(catalog.clone(), announcer, configured, maker);
+        let live = Live::default();
+        let plans = Plans::open(&Config::default(), &catalog, &live).unwrap();
         let api = Api {
+            plans,
             feed: Feed::new(&catalog, CancellationToken::new()),
             catalog,
             webhooks,
@@ -118,7 +122,7 @@ impl World {
             stores: Stores { primary: store, fallback: None },
             url_lifetime: UrlLifetime { primary: Duration::from_secs(60), fallback: Duration::from_secs(60) },
             spool,
-            live: Live::default(),
+            live,
             tail,
             counters,
             retention,
@@ -178,6 +182,7 @@ impl World {
         };
         self.api.catalog.apply(Change::SessionStarted(new)).unwrap();
         let opened = NewRecording {
+            task: None,
             id,
             app: "live".to_owned(),
             stream: stream.to_owned(),
@@ -247,7 +252,7 @@ impl World {
         let Ok(place) = self.api.live.enter(new) else { panic!("{stream} is live already") };
         let duration = Duration::from_millis(millis);
         let progress = Progress { size_bytes, duration, ..Progress::default() };
-        place.session().recording_began(id, &key(number, stream, id.format), MediaTime::ZERO);
+        place.session().recording_began(id, None, &key(number, stream, id.format), MediaTime::ZERO);
         place.session().recording(id, progress);
         place
     }

@@ -10,6 +10,7 @@ use livetape_record::SessionId;
 use livetape_server::config::Config;
 use livetape_server::ingest::{Authorization, Context, run};
 use livetape_server::live::{Live, LiveRecording, StreamView};
+use livetape_server::plans::Plans;
 use livetape_testkit::deadline::eventually;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -48,7 +49,8 @@ impl World {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (live, stop) = (Live::default(), CancellationToken::new());
         let authorization = Authorization::new(&config.push).unwrap();
-        let context = Context::new(&config, authorization, Arc::new(destination), live.clone(), stop.clone());
+        let plans = Plans::open(&config, &catalog, &live).unwrap();
+        let context = Context::new(&config, authorization, plans, Arc::new(destination), live.clone(), stop.clone());
         let context = Arc::new(context);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();

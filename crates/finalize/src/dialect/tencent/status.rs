@@ -35,13 +35,13 @@ pub(super) fn body(settings: &Tencent, event: &Envelope) -> Result<Option<Map<St
             _ => 0,
         },
         record_bps: 0,
-        // From a template, the original, live.
-        start_model: 1,
+        // From a template or by a task, the original, live.
+        start_model: if event.task_number().is_some() { 5 } else { 1 },
         record_content: 1,
         source_type: 1,
         codec_temp_id: 0,
     };
-    Ok(Some(object(json!({
+    let mut body = object(json!({
         "appid": settings.app_id,
         "appname": data.app,
         "domain": event.host(),
@@ -52,5 +52,9 @@ pub(super) fn body(settings: &Tencent, event: &Envelope) -> Result<Option<Map<St
         "seq": event.seq.to_string(),
         "session_id": event.push_number().to_string(),
         "stream_id": data.stream,
-    }))))
+    }));
+    if let Some(task) = event.task_number() {
+        body.insert("task_id".to_owned(), task.to_string().into());
+    }
+    Ok(Some(body))
 }

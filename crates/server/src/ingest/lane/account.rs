@@ -131,6 +131,7 @@ mod tests {
             id: id(),
             session: id().session,
             stream: StreamPath { app: "live".into(), name: "cam".into() },
+            task: None,
             format: Format::Mp4,
             key: String::new(),
             playlists: None,
