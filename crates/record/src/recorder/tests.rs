@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::*;
 
+mod report;
 mod suspension;
 
 /// A muxer that writes each frame as one operation, so that a test can see where it went.
