@@ -10,6 +10,7 @@ use super::*;
 use crate::NameTemplate;
 
 mod asked;
+mod report;
 mod suspension;
 
 /// A muxer that writes each frame as one operation, so that a test can see where it went.

@@ -93,6 +93,22 @@ impl World {
         of_kind.map(|data| data["detail"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// The recordings that events of this type tell of, in order.
+    pub(crate) fn told_of(&self, session: &str, kind: &str) -> Vec<String> {
+        let events = self.catalog.events_after(0, 10_000).unwrap();
+        let bodies = events.iter().filter(|event| event.kind == kind).map(|event| {
+            let body: Value = serde_json::from_str(&event.body).unwrap();
+            body["data"].clone()
+        });
+        let of_session = bodies.filter(|data| data["session_id"] == session);
+        of_session.map(|data| data["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What is said of a recording's integrity.
+    pub(crate) fn report(&self, row: &RecordingRow) -> Value {
+        serde_json::from_str(&self.catalog.report(&row.id).unwrap().unwrap()).unwrap()
+    }
+
     /// The rows of a session in one format, in order, once the session has ended.
     pub(crate) fn rows(&self, session: &str, format: &str) -> Vec<RecordingRow> {
         let id: SessionId = session.parse().unwrap();
