@@ -10,6 +10,7 @@ mod feed;
 mod holds;
 mod pruned;
 mod receiver;
+mod reference;
 mod tape;
 mod webhooks;
 mod world;
