@@ -11,6 +11,7 @@ mod holds;
 mod plans;
 mod pruned;
 mod receiver;
+mod reference;
 mod tape;
 mod webhooks;
 mod world;
