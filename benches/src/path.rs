@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use livetape_media::{EndReason, Format, Item};
-use livetape_record::{Effect, Recorder, SessionId, StreamPath};
+use livetape_record::{Effect, Quality, QualityLimits, Recorder, SessionId, StreamPath};
 use livetape_rtmp::{Output, Session};
 
 use crate::{Wire, now_at, policy, session_of};
@@ -22,7 +22,7 @@ pub enum Stage {
     Read(usize),
     /// From items to the operations of these formats.
     Record(Vec<Format>),
-    /// From chunks of 4096 bytes to the operations of these formats.
+    /// From chunks of 4096 bytes to the operations of these formats, with the watch over the quality of what comes.
     Whole(Vec<Format>),
 }
 
@@ -91,8 +91,14 @@ impl Path {
         let mut out = 0;
         if self.items.is_empty() {
             let mut session = session_of(&self.wire);
+            let mut quality = (!self.formats.is_empty()).then(|| Quality::new(QualityLimits::default()));
+            let mut findings = Vec::new();
             for (look, bytes) in self.wire.media.chunks(LOOK_BYTES).enumerate() {
                 read(&mut session, bytes, look, &mut items);
+                if let Some(quality) = &mut quality {
+                    items.iter().for_each(|item| quality.push(item, now_at(LOOK * look as u32), &mut findings));
+                    out += findings.len();
+                }
                 out += items.len() + record(&mut recorders, &items, look, &mut effects);
                 items.clear();
             }

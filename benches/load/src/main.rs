@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use livetape_testkit::{Film, clip};
 
 use crowd::{Pace, Script};
@@ -55,6 +55,9 @@ struct Arguments {
     /// Whether frames are sent when they are due, or as fast as they are taken
     #[arg(long, value_enum, default_value = "live")]
     pace: Pace,
+    /// What each of them pushes
+    #[arg(long, value_enum, default_value = "usual")]
+    clip: Clip,
     /// Bytes of a chunk, at least 128
     #[arg(long, default_value = "4096")]
     chunk_size: u32,
@@ -78,12 +81,30 @@ struct Arguments {
     directory: PathBuf,
 }
 
+/// A clip that is pushed over and over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Clip {
+    /// 2.66 Mbit/s, as streams usually have
+    Usual,
+    /// As many frames at a twelfth of it, so that many streams fit onto a disk for long
+    Light,
+}
+
+impl Clip {
+    fn film(self) -> Film {
+        Film::new(&match self {
+            Self::Usual => clip::usual(),
+            Self::Light => clip::long(),
+        })
+    }
+}
+
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     ensure!(arguments.chunk_size >= 128, "--chunk-size is {}, and cannot be below 128", arguments.chunk_size);
     let longest = Duration::from_millis(wire::MAX_MILLIS.into());
     ensure!(arguments.seconds < longest.as_secs(), "--seconds cannot be beyond {}", longest.as_secs());
-    let wire = Wire::new(&Film::new(&clip::usual()), arguments.chunk_size);
+    let wire = Wire::new(&arguments.clip.film(), arguments.chunk_size);
     let (mut trials, left_out) = trials(&arguments)?;
     let what = if arguments.pace == Pace::Live { "as they play" } else { "as fast as they are taken" };
     println!(

@@ -1,14 +1,20 @@
 //! Making one change within a transaction: rows, events, deliveries.
 
+mod by_filter;
 mod deletion;
 mod deliveries;
 mod endpoints;
+mod hold;
 mod outbox;
+mod plan;
 mod playlists;
+mod prune;
 mod recordings;
+mod reports;
 mod resend;
 mod sessions;
 mod waiting;
+mod warnings;
 
 use std::cell::Cell;
 
@@ -48,8 +54,8 @@ impl Work<'_> {
             Change::SessionEnded { id, at, reason } => self.session_ended(id, *at, reason),
             Change::RecordingOpened(recording) => self.recording_opened(recording, None),
             Change::PlaylistsOpened { of, key } => self.playlists_opened(of, key),
-            Change::RecordingPaused { id, at, until } => self.recording_paused(id, *at, *until),
-            Change::RecordingResumed { id, session, gap } => self.recording_resumed(id, session, gap),
+            Change::RecordingWaits { id, at, until } => self.recording_waits(id, *at, *until),
+            Change::RecordingContinued { id, session, gap } => self.recording_continued(id, session, gap),
             Change::RecordingFinished { id, ended_at, reason, facts, recovered, lost } => {
                 self.recording_finished(id, *ended_at, reason, facts, *recovered, *lost)
             }
@@ -58,10 +64,21 @@ impl Work<'_> {
             Change::UploadNoted { id, upload } => self.upload_noted(id, upload.as_deref()),
             Change::RecordingReady { id, at, size_bytes, store } => self.recording_ready(id, *at, *size_bytes, *store),
             Change::RecordingFailed { id, at, error } => self.recording_failed(id, *at, error),
+            Change::Reported { id, report } => self.reported(id, report),
+            Change::RecordingPaused { id, at } => self.recording_pauses(id, "paused", *at),
+            Change::RecordingResumed { id, at } => self.recording_pauses(id, "resumed", *at),
             Change::Warning { session, recording, kind, detail, at } => {
                 self.warning(session, recording.as_ref(), kind, detail, *at)
             }
+            Change::Finding { session, finding, at } => self.finding(session, finding, *at),
             Change::DeletionStarted { id, reason } => self.deletion_started(id, *reason),
+            Change::RecordingHeld { id, at, by, reason } => self.recording_held(id, *at, by, reason),
+            Change::RecordingReleased { id, at } => self.recording_released(id, *at),
+            Change::DeletionAsked(deletion) => self.deletion_asked(deletion),
+            Change::DeletionAdvanced { deletion, ids, place, at } => {
+                self.deletion_advanced(*deletion, ids, place.as_ref(), *at)
+            }
+            Change::EventsPruned { before, limit } => self.events_pruned(*before, *limit),
             Change::RecordingDeleted { id, at } => self.recording_deleted(id, *at),
             Change::SpoolEvicted { id } => self.spool_evicted(id),
             Change::DeliverySucceeded { event, endpoint, attempt } => self.delivery_succeeded(event, endpoint, attempt),
@@ -75,6 +92,12 @@ impl Work<'_> {
             Change::EndpointEnabled { endpoint } => self.endpoint_enabled(endpoint),
             Change::EndpointSet { endpoint, settings } => self.endpoint_set(endpoint, settings),
             Change::EndpointRemoved { endpoint } => self.endpoint_removed(endpoint),
+            Change::PlanSet { kind, name, settings } => self.plan_set(*kind, name, settings),
+            Change::PlanRemoved { kind, name } => self.plan_removed(*kind, name),
+            Change::TaskCreated(task) => self.task_created(task),
+            Change::TaskPaused { id, paused } => self.task_paused(*id, *paused),
+            Change::TaskEnded { id, at, reason } => self.task_ended(*id, *at, reason),
+            Change::TaskRemoved { id } => self.task_removed(*id),
             Change::EndpointDisabled { endpoint, at, reason } => self.endpoint_disabled(endpoint, *at, reason),
         }
     }

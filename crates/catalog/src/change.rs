@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use livetape_media::{MediaTime, WallTime};
-use livetape_record::{Gap, RecordingId, SessionId};
+use livetape_record::{Finding, Gap, RecordingId, Report, SessionId, TaskId};
 
-use crate::{AudioFacts, DeletionReason, Facts, StoreRole, VideoFacts};
+use crate::{AudioFacts, DeletionReason, Facts, Looked, PlanKind, RecordingFilter, StoreRole, TaskRow, VideoFacts};
 
 /// A webhook endpoint's name in the configuration.
 pub type EndpointId = String;
@@ -42,8 +42,8 @@ pub enum Change {
         key: String,
     },
     /// The publisher of a recording has gone, and may come back. Only of one that is `recording`. Event
-    /// `recording.paused`, unless it waits already.
-    RecordingPaused {
+    /// `recording.waiting`, unless it waits already.
+    RecordingWaits {
         /// Which.
         id: RecordingId,
         /// When.
@@ -51,8 +51,8 @@ pub enum Change {
         /// Until when it waits.
         until: WallTime,
     },
-    /// The publisher of a recording has come back. Only of one that is `recording`. Event `recording.resumed`.
-    RecordingResumed {
+    /// The publisher of a recording has come back. Only of one that is `recording`. Event `recording.continued`.
+    RecordingContinued {
         /// Which.
         id: RecordingId,
         /// The session that goes on with it, of the same stream.
@@ -75,6 +75,29 @@ pub enum Change {
         /// Media that arrived directly after what it holds and is in no recording of its format; zero when
         /// none is known of. Kept to the millisecond.
         lost: Duration,
+    },
+    /// What is to be said of a recording's integrity, before it is finished; a later one takes the place of the one
+    /// before. Only of one that is `recording`; once it is finished nothing is changed.
+    Reported {
+        /// Which.
+        id: RecordingId,
+        /// What.
+        report: Box<Report>,
+    },
+    /// Nothing more of a recording is written for the time being: the disk is too slow, and what comes is dropped. Only
+    /// of one that is `recording`; of another nothing is told. Event `recording.paused`.
+    RecordingPaused {
+        /// Which.
+        id: RecordingId,
+        /// When.
+        at: WallTime,
+    },
+    /// A recording goes on, or begins, after one was paused. As [`Change::RecordingPaused`]. Event `recording.resumed`.
+    RecordingResumed {
+        /// Which.
+        id: RecordingId,
+        /// When.
+        at: WallTime,
     },
     /// A recording was too short, or holds nothing. From `recording` to `discarded`. Event
     /// `recording.discarded`.
@@ -125,7 +148,7 @@ pub enum Change {
         error: String,
     },
     /// Something an operator should hear of. Event `recording.warning`. Not idempotent: each is a
-    /// further one, up to 100 of each recording, and of each session for those of no recording.
+    /// further one, up to 100 of each recording, and 2000 of each session for those of no recording, findings as well.
     Warning {
         /// The session it happened in.
         session: SessionId,
@@ -135,6 +158,16 @@ pub enum Change {
         kind: String,
         /// In words.
         detail: String,
+        /// When.
+        at: WallTime,
+    },
+    /// What was noticed of the quality of what a publisher sends. Event `recording.warning`. Not idempotent, and
+    /// bounded as [`Change::Warning`].
+    Finding {
+        /// The session.
+        session: SessionId,
+        /// What.
+        finding: Box<Finding>,
         /// When.
         at: WallTime,
     },
@@ -151,6 +184,48 @@ pub enum Change {
         id: RecordingId,
         /// Why.
         reason: DeletionReason,
+    },
+    /// Somebody holds a recording: it is not deleted by anybody, or by itself, before that is over. Of an MP4 with
+    /// playlists over it, and of those, it holds both. Not of one that is being deleted. Who holds it, and why, may be
+    /// said anew.
+    RecordingHeld {
+        /// Which.
+        id: RecordingId,
+        /// Since when.
+        at: WallTime,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody holds a recording any more; nor what [`Change::RecordingHeld`] held with it.
+    RecordingReleased {
+        /// Which.
+        id: RecordingId,
+        /// When.
+        at: WallTime,
+    },
+    /// Somebody asks for the deletion of what a dry run has shown.
+    DeletionAsked(NewDeletion),
+    /// Some of a deletion's recordings have been looked at: the deletion begins of those of `ids` that were part of
+    /// the dry run, and are held by nobody.
+    DeletionAdvanced {
+        /// Which deletion.
+        deletion: i64,
+        /// The recordings.
+        ids: Vec<RecordingId>,
+        /// The last one that was looked at; `None`: there are no more.
+        place: Option<Looked>,
+        /// When.
+        at: WallTime,
+    },
+    /// The oldest events, that happened before a moment, go with what became of them at each endpoint: up to the first
+    /// one that is owed still, and at most `limit` of them. [`Applied::Already`]: there is none.
+    EventsPruned {
+        /// The moment.
+        before: WallTime,
+        /// The most that go at once.
+        limit: usize,
     },
     /// None of a recording's objects is left: its row goes. Only of one that is being deleted and out of the
     /// spool. Event `recording.deleted`, the last thing the catalog says of it.
@@ -241,6 +316,64 @@ pub enum Change {
         /// Which.
         endpoint: EndpointId,
     },
+    /// A template or a rule that is not in the configuration is made, or gets other settings.
+    PlanSet {
+        /// What it is.
+        kind: PlanKind,
+        /// What it is called.
+        name: String,
+        /// Its settings: JSON that only the caller knows.
+        settings: String,
+    },
+    /// A template or a rule that is not in the configuration goes.
+    PlanRemoved {
+        /// What it is.
+        kind: PlanKind,
+        /// What it is called.
+        name: String,
+    },
+    /// A task is made, neither paused nor over. Those that have been over for 90 days are forgotten.
+    TaskCreated(TaskRow),
+    /// A task that is not over records nothing for now, or again.
+    TaskPaused {
+        /// Which.
+        id: TaskId,
+        /// Whether it is paused now.
+        paused: bool,
+    },
+    /// A task is over.
+    TaskEnded {
+        /// Which.
+        id: TaskId,
+        /// When.
+        at: WallTime,
+        /// Why.
+        reason: String,
+    },
+    /// A task that is over is seen by nobody any more. Its recordings still name it.
+    TaskRemoved {
+        /// Which.
+        id: TaskId,
+    },
+}
+
+/// A deletion by filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDeletion {
+    /// The token of its dry run. With one that is known already it is that deletion, and nothing changes.
+    pub token: String,
+    /// Which recordings. Page and cursor do not count.
+    pub filter: RecordingFilter,
+    /// When the dry run was.
+    pub as_of: WallTime,
+    /// When it is asked for.
+    pub asked_at: WallTime,
+    /// By whom.
+    pub asked_by: String,
+    /// How many recordings the dry run showed.
+    pub recordings: u64,
+    /// Their bytes.
+    pub size_bytes: u64,
 }
 
 /// One attempt to deliver an event.
@@ -299,6 +432,8 @@ pub struct NewRecording {
     pub app: String,
     /// The stream's name.
     pub stream: String,
+    /// The task it is for; `None`: it is recorded by a template.
+    pub task: Option<TaskId>,
     /// Where it will be in the store. No other recording has the same.
     pub key: String,
     /// The calendar's time at its start.

@@ -9,17 +9,20 @@ use livetape_record::Gap;
 use rusqlite::Row;
 use rusqlite::types::{Type, ValueRef};
 
-use crate::{AudioFacts, CatalogError, EventRow, RecordingRow, SessionRow, StoreRole, VideoFacts};
+use crate::{AudioFacts, CatalogError, EventRow, Hold, RecordingRow, SessionRow, StoreRole, TaskRow, VideoFacts};
 
 /// What [`recording`] reads, in this order.
 pub(crate) const RECORDING: &str = "id, node, app, stream, state, key, started_ms, ended_ms, start_reason, end_reason, \
      size_bytes, duration_ms, video_codec, video_width, video_height, video_frame_rate, video_frames, audio_codec, \
      audio_sample_rate, audio_channels, audio_frames, recovered, error, ready_ms, spool_evicted, start_ms, lost_ms, \
-     upload, store, deleting, media_of, waiting_ms, gaps";
+     upload, store, deleting, media_of, held_ms, held_by, held_reason, released_ms, task, waiting_ms, gaps";
 
 /// What [`session`] reads, in this order.
 pub(crate) const SESSION: &str = "id, node, app, stream, query, remote_addr, started_ms, ended_ms, end_reason, tc_url, \
      encoder";
+
+/// What [`task`] reads, in this order.
+pub(crate) const TASK: &str = "id, app, stream, settings, created_ms, start_ms, stop_ms, paused, ended_ms, end_reason";
 
 /// What [`event`] reads, in this order.
 pub(crate) const EVENT: &str =
@@ -67,9 +70,17 @@ pub(crate) fn recording(row: &Row<'_>) -> rusqlite::Result<RecordingRow> {
         store: row.get::<_, Option<String>>(28)?.map_or(StoreRole::Primary, |_| StoreRole::Fallback),
         deleting: optional_parsed(row, 29)?,
         media_of: optional_parsed(row, 30)?,
-        waiting_until: optional_time(row, 31)?,
-        gaps: gaps(row, 32)?,
+        hold: hold(row)?,
+        released_at: optional_time(row, 34)?,
+        task: optional_parsed(row, 35)?,
+        waiting_until: optional_time(row, 36)?,
+        gaps: gaps(row, 37)?,
     })
+}
+
+fn hold(row: &Row<'_>) -> rusqlite::Result<Option<Hold>> {
+    let Some(at) = optional_time(row, 31)? else { return Ok(None) };
+    Ok(Some(Hold { at, by: row.get(32)?, reason: row.get(33)? }))
 }
 
 fn gaps(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Gap>> {
@@ -91,6 +102,21 @@ pub(crate) fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         started_at: time(row, 6)?,
         ended_at: optional_time(row, 7)?,
         end_reason: row.get(8)?,
+    })
+}
+
+pub(crate) fn task(row: &Row<'_>) -> rusqlite::Result<TaskRow> {
+    Ok(TaskRow {
+        id: parsed(row, 0)?,
+        app: row.get(1)?,
+        stream: row.get(2)?,
+        settings: row.get(3)?,
+        created_at: time(row, 4)?,
+        start_at: time(row, 5)?,
+        stop_at: optional_time(row, 6)?,
+        paused: row.get(7)?,
+        ended_at: optional_time(row, 8)?,
+        end_reason: row.get(9)?,
     })
 }
 

@@ -59,6 +59,7 @@ fn fingerprint(filter: &RecordingFilter) -> u64 {
         filter.prefix.clone(),
         filter.format.map(|format| format.to_string()),
         filter.state.map(|state| state.to_string()),
+        filter.held.map(|held| held.to_string()),
         time(filter.from),
         time(filter.to),
     ];

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::sound::{check_files, check_schema, is_ours};
 /// In the file's header, so that no other program's database is taken for a catalog: "LTAP".
 pub(crate) const APPLICATION_ID: i64 = 0x4C54_4150;
 /// Step N brings a catalog from version N to N + 1. Never changed once released.
-pub(crate) const MIGRATIONS: [&str; 7] = [
+pub(crate) const MIGRATIONS: [&str; 10] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
@@ -23,6 +24,9 @@ pub(crate) const MIGRATIONS: [&str; 7] = [
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
     include_str!("schema/7.sql"),
+    include_str!("schema/8.sql"),
+    include_str!("schema/9.sql"),
+    include_str!("schema/10.sql"),
 ];
 /// The schema this program works with.
 const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -103,6 +107,8 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, CatalogError> {
 
 pub(crate) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // Else statements are planned anew whenever they are given other values.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     // What a change commits must outlast a power cut, not only a crash.
     connection.pragma_update(None, "synchronous", "FULL")?;

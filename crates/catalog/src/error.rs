@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use livetape_record::{RecordingId, SessionId};
+use livetape_record::{RecordingId, SessionId, TaskId};
 
 use crate::RecordingState;
 
@@ -89,6 +89,9 @@ pub enum CatalogError {
     /// A change speaks of a recording that is not in the catalog.
     #[error("{0} is not in the catalog")]
     UnknownRecording(RecordingId),
+    /// A change speaks of a task that is not in the catalog.
+    #[error("{0} is not in the catalog")]
+    UnknownTask(TaskId),
     /// A change speaks of a delivery that is not in the catalog.
     #[error("no delivery of {event} to endpoint '{endpoint}' is in the catalog")]
     UnknownDelivery {
@@ -116,6 +119,22 @@ pub enum CatalogError {
         /// The change, in words.
         change: &'static str,
     },
+    /// Somebody holds the recording.
+    #[error("{id} is held by {by}: {reason}; it is not deleted before that hold is taken off")]
+    Held {
+        /// The recording.
+        id: RecordingId,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A recording that is being deleted cannot be held any more.
+    #[error("{0} is being deleted; it is too late to hold it")]
+    TooLate(RecordingId),
+    /// A change speaks of a deletion that is not in the catalog.
+    #[error("there is no deletion {0}")]
+    UnknownDeletion(i64),
     /// The change was made before, with other contents.
     #[error("{what} was recorded before, differently: {detail}")]
     Conflict {
@@ -177,6 +196,9 @@ impl CatalogError {
                 | Self::DisabledEndpoint(_)
                 | Self::ConfiguredEndpoint(_)
                 | Self::Transition { .. }
+                | Self::Held { .. }
+                | Self::TooLate(_)
+                | Self::UnknownDeletion(_)
                 | Self::Conflict { .. }
                 | Self::OutOfRange { .. }
                 | Self::Cursor(_)

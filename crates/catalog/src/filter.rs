@@ -1,7 +1,11 @@
 //! Which recordings a caller asks for.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use livetape_media::{Format, WallTime};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::{CatalogError, RecordingState};
 
@@ -23,6 +27,8 @@ pub struct RecordingFilter {
     pub format: Option<Format>,
     /// This state.
     pub state: Option<RecordingState>,
+    /// Held by somebody, or by nobody.
+    pub held: Option<bool>,
     /// Still running at or after this time: its end, if it has one, is later.
     pub from: Option<WallTime>,
     /// Begun before this time. With `from`: every recording that shares a moment with the span.
@@ -41,6 +47,7 @@ impl Default for RecordingFilter {
             prefix: None,
             format: None,
             state: None,
+            held: None,
             from: None,
             to: None,
             cursor: None,
@@ -60,6 +67,40 @@ impl RecordingFilter {
             return Err(CatalogError::Filter(format!("from is {from}, which is not before to, {to}")));
         }
         Ok(())
+    }
+
+    /// The conditions as JSON: a member for each.
+    pub fn conditions(&self) -> Value {
+        json!({
+            "app": self.app,
+            "stream": self.stream,
+            "prefix": self.prefix,
+            "format": self.format.map(|format| format.to_string()),
+            "state": self.state.map(|state| state.to_string()),
+            "held": self.held,
+            "from": self.from.map(|time| time.to_string()),
+            "to": self.to.map(|time| time.to_string()),
+        })
+    }
+
+    /// The conditions that [`RecordingFilter::conditions`] gave; what is wrong when it did not.
+    pub(crate) fn of_conditions(json: &str) -> Result<Self, String> {
+        fn read<T: FromStr<Err: Display>>(value: &Value) -> Result<Option<T>, String> {
+            value.as_str().map(|text| text.parse::<T>().map_err(|error| error.to_string())).transpose()
+        }
+        let json: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let of = |name: &str| json.get(name).unwrap_or(&Value::Null);
+        Ok(Self {
+            app: read(of("app"))?,
+            stream: read(of("stream"))?,
+            prefix: read(of("prefix"))?,
+            format: read(of("format"))?,
+            state: read(of("state"))?,
+            held: of("held").as_bool(),
+            from: read(of("from"))?,
+            to: read(of("to"))?,
+            ..Self::default()
+        })
     }
 }
 

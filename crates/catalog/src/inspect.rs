@@ -135,12 +135,17 @@ impl Inspection {
         self.read("listing sessions", |connection| rows(connection, &sql, [], columns::session))
     }
 
-    /// How many events say that the recording with this id is ready, and bear the id they should.
+    /// Whether an event says that the recording with this id is ready, and bears the id it should; or may have done so
+    /// before it was pruned.
     pub fn announced(&self, id: &RecordingId) -> Result<bool, CatalogError> {
         self.read("looking for an event", |connection| {
             connection
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM events WHERE id = ?1 AND type = 'recording.ready')")?
-                .query_row([ready_event_id(id)], |row| row.get(0))
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM events WHERE id = ?1 AND type = 'recording.ready') OR EXISTS \
+                     (SELECT 1 FROM recordings JOIN pruned ON pruned.subject = recordings.subject \
+                      WHERE recordings.id = ?2 AND recordings.ready_ms <= pruned.at_ms)",
+                )?
+                .query_row([ready_event_id(id), id.to_string()], |row| row.get(0))
         })
     }
 

@@ -32,20 +32,25 @@ mod rebuild;
 mod row;
 mod sound;
 mod state;
+mod task;
 mod token;
 mod view;
 mod writer;
 
 pub use catalog::{Catalog, Gate, Options, WriterStats};
-pub use change::{Applied, Attempt, Change, EndpointId, NewRecording, NewSession};
+pub use change::{Applied, Attempt, Change, EndpointId, NewDeletion, NewRecording, NewSession};
 pub use error::CatalogError;
 pub use event::{AttemptView, DeliveryView, DueDelivery, EventRow};
 pub use filter::{DEFAULT_LIMIT, MAX_LIMIT, Page, RecordingFilter};
 pub use gaps::GapView;
 pub use inspect::{FoundRow, Inspection, ReadyEvent, Use, ready_event_id};
-pub use query::{Counts, DeliveryFilter, EndpointCounts, Selected, StoredEndpoint, TapeFilter};
+pub use query::{
+    Counts, DeletionPlan, DeletionRow, DeliveryFilter, EndpointCounts, Found, Looked, Selected, StoredEndpoint,
+    TapeFilter, TaskFilter,
+};
 pub use rebuild::{Rebuilt, rebuild};
-pub use row::{AudioFacts, Facts, PlaylistFacts, RecordingRow, SessionRow, VideoFacts};
+pub use row::{AudioFacts, Facts, Hold, PlaylistFacts, RecordingRow, SessionRow, VideoFacts};
 pub use state::{DeletionReason, DeliveryState, RecordingState, StoreRole};
+pub use task::{PlanKind, StoredPlan, TaskRow};
 pub use token::{TokenBook, TokenRow, TokenScope};
 pub use view::{Addresses, PushView, RecordingView, SessionView, ShownState, object_url};

@@ -7,14 +7,18 @@ mod endpoints;
 mod events;
 mod listing;
 mod outbox;
+mod plan;
 mod recordings;
 mod sessions;
 mod tape;
+mod tasks;
 
 pub use counts::{Counts, EndpointCounts};
 pub use endpoints::StoredEndpoint;
 pub use outbox::{DeliveryFilter, Selected};
+pub use plan::{DeletionPlan, DeletionRow, Found, Looked};
 pub use tape::TapeFilter;
+pub use tasks::TaskFilter;
 
 use rusqlite::{Connection, Params, Row};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use livetape_media::{MediaTime, WallTime};
-use livetape_record::{Gap, RecordingId, SessionId};
+use livetape_record::{Gap, RecordingId, SessionId, TaskId};
 
 use crate::{DeletionReason, RecordingState, StoreRole};
 
@@ -84,6 +84,10 @@ pub struct RecordingRow {
     pub store: StoreRole,
     /// Why its objects are being deleted, if they are.
     pub deleting: Option<DeletionReason>,
+    /// Who holds it, if somebody does.
+    pub hold: Option<Hold>,
+    /// When a hold on it ended last.
+    pub released_at: Option<WallTime>,
     /// HLS: the MP4 whose file has its media, of which it is the playlists. Its files are in that one's directory
     /// of the spool.
     pub media_of: Option<RecordingId>,
@@ -91,6 +95,20 @@ pub struct RecordingRow {
     pub waiting_until: Option<WallTime>,
     /// What lies between the sessions it is of, oldest first.
     pub gaps: Vec<Gap>,
+    /// The task it is for; `None`: it is recorded by a template.
+    pub task: Option<TaskId>,
+}
+
+/// That somebody holds a recording, so that it is not deleted.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Hold {
+    /// Since when.
+    #[serde(serialize_with = "crate::view::text")]
+    pub at: WallTime,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What a finished recording holds.

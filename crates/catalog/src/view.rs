@@ -3,10 +3,12 @@
 use std::fmt::{Display, Write as _};
 
 use livetape_media::{Format, MediaTime, WallTime};
-use livetape_record::{RecordingId, SessionId};
+use livetape_record::{RecordingId, SessionId, TaskId};
 use serde::{Serialize, Serializer};
 
-use crate::{AudioFacts, DeletionReason, GapView, RecordingRow, RecordingState, SessionRow, StoreRole, VideoFacts};
+use crate::{
+    AudioFacts, DeletionReason, GapView, Hold, RecordingRow, RecordingState, SessionRow, StoreRole, VideoFacts,
+};
 
 /// A recording as the API and events show it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -67,6 +69,9 @@ pub struct RecordingView {
     /// Why it is being deleted, or was.
     #[serde(serialize_with = "optional_text")]
     pub deletion_reason: Option<DeletionReason>,
+    /// Who holds it, so that it is not deleted. Events do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// HLS over an MP4: the recording that has its media.
     #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
     pub media_of: Option<RecordingId>,
@@ -76,6 +81,9 @@ pub struct RecordingView {
     /// Stretches of the calendar's time of which it holds nothing since its publisher was gone, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<GapView>,
+    /// The task it is for; left out when it is recorded by a template.
+    #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<TaskId>,
 }
 
 /// A recording's state as the API and events show it.
@@ -136,15 +144,22 @@ impl RecordingView {
             error: row.error,
             bit_rate,
             deletion_reason: row.deleting,
+            hold: row.hold,
             media_of: row.media_of,
             waiting_until: row.waiting_until,
             gaps: row.gaps.into_iter().map(GapView::from).collect(),
+            task_id: row.task,
         }
+    }
+
+    /// What events show of `row`: who holds it, and why, is nobody's business.
+    pub(crate) fn told(row: RecordingRow, addresses: &Addresses) -> Self {
+        Self { hold: None, ..Self::new(row, addresses) }
     }
 
     /// What is shown of a recording whose row, `row`, is gone.
     pub(crate) fn deleted(row: RecordingRow, addresses: &Addresses) -> Self {
-        Self { state: ShownState::Deleted, url: None, ..Self::new(row, addresses) }
+        Self { state: ShownState::Deleted, url: None, ..Self::told(row, addresses) }
     }
 }
 

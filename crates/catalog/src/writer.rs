@@ -1,7 +1,7 @@
 //! The one thread that writes: whatever waits goes into one transaction, one commit, one sync.
 //!
-//! Each change stands in a savepoint of its own, so that one that is refused fails alone. A commit
-//! that fails fails all of its changes: none of them happened.
+//! A change that is refused fails alone: the others are then made again, each in a savepoint of its own. A
+//! commit that fails fails all of its changes: none of them happened.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,8 +20,10 @@ use crate::{Applied, CatalogError, Change, Gate};
 /// The most changes of one transaction.
 const MAX_BATCH: usize = 1024;
 
-pub(crate) type Done = Box<dyn FnOnce(Result<Applied, CatalogError>) + Send>;
+pub(crate) type Done = Box<dyn FnOnce(Outcome) + Send>;
 type Waker = Arc<dyn Fn() + Send + Sync>;
+/// What has come of a change.
+type Outcome = Result<Applied, CatalogError>;
 
 /// A change that waits, and whom to tell.
 pub(crate) struct Request {
@@ -98,59 +100,89 @@ impl Writer {
         }
     }
 
-    fn commit(
+    /// Makes the changes in one transaction; what has come of each.
+    fn commit(&self, batch: &[Request], deliveries_due: &Cell<bool>) -> Result<Vec<Outcome>, CatalogError> {
+        if let Some(outcomes) = self.transact(|| self.make_all(batch, deliveries_due))? {
+            return Ok(outcomes);
+        }
+        deliveries_due.set(false);
+        let outcomes = self.transact(|| self.make_each(batch, deliveries_due).map(Some))?;
+        Ok(outcomes.unwrap_or_default())
+    }
+
+    /// `changes` as one transaction, which is taken back when it fails or says `None`.
+    fn transact<T>(
         &self,
-        batch: &[Request],
-        deliveries_due: &Cell<bool>,
-    ) -> Result<Vec<Result<Applied, CatalogError>>, CatalogError> {
-        let execute = |sql, action| {
-            self.connection
-                .prepare_cached(sql)
-                .and_then(|mut statement| statement.execute([]))
-                .map_err(|error| explain(&self.path, action, error))
-        };
-        let work = Work {
+        changes: impl FnOnce() -> Result<Option<T>, CatalogError>,
+    ) -> Result<Option<T>, CatalogError> {
+        self.execute("BEGIN IMMEDIATE", "beginning a transaction")?;
+        let done = changes().and_then(|done| match (&done, &self.gate) {
+            (None, _) => Ok(done),
+            (Some(_), Some(gate)) if !gate() => Err(CatalogError::Stopped),
+            (Some(_), _) => self.execute("COMMIT", "committing").map(|()| done),
+        });
+        if matches!(&done, Ok(Some(_))) {
+            self.board.commits.fetch_add(1, Ordering::Relaxed);
+        } else if !self.connection.is_autocommit()
+            && let Err(error) = self.execute("ROLLBACK", "taking a transaction back")
+        {
+            tracing::error!(catalog = %self.path.display(), %error, "a failed transaction could not be taken back");
+        }
+        done
+    }
+
+    /// Makes all of them; `None`: one was refused.
+    fn make_all(&self, batch: &[Request], deliveries_due: &Cell<bool>) -> Result<Option<Vec<Outcome>>, CatalogError> {
+        let work = self.work();
+        let outcomes: Result<Vec<Outcome>, CatalogError> =
+            batch.iter().map(|request| Ok(Ok(work.apply(&request.change)?))).collect();
+        deliveries_due.set(work.deliveries_due.get());
+        match outcomes {
+            Ok(outcomes) => Ok(Some(outcomes)),
+            // A full or failing disk can end the whole transaction.
+            Err(error) if self.connection.is_autocommit() => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Makes those that are not refused.
+    fn make_each(&self, batch: &[Request], deliveries_due: &Cell<bool>) -> Result<Vec<Outcome>, CatalogError> {
+        let work = self.work();
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for request in batch {
+            self.execute("SAVEPOINT change", "beginning a change")?;
+            work.deliveries_due.set(false);
+            let outcome = work.apply(&request.change);
+            match &outcome {
+                Ok(_) => {
+                    self.execute("RELEASE change", "ending a change")?;
+                    deliveries_due.set(deliveries_due.get() || work.deliveries_due.get());
+                }
+                // As above, and what came before with it.
+                Err(error) if self.connection.is_autocommit() => return Err(error.clone()),
+                Err(_) => {
+                    self.execute("ROLLBACK TO change", "taking a change back")?;
+                    self.execute("RELEASE change", "taking a change back")?;
+                }
+            }
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    fn work(&self) -> Work<'_> {
+        Work {
             connection: &self.connection,
             node: &self.node,
             addresses: &self.addresses,
             deliveries_due: Cell::new(false),
             fills_gaps: false,
-        };
-        execute("BEGIN IMMEDIATE", "beginning a transaction")?;
-        let mut outcomes = Vec::with_capacity(batch.len());
-        let performed = batch.iter().try_for_each(|request| {
-            execute("SAVEPOINT change", "beginning a change")?;
-            let outcome = work.apply(&request.change);
-            match &outcome {
-                Ok(_) => {
-                    execute("RELEASE change", "ending a change")?;
-                    deliveries_due.set(deliveries_due.get() || work.deliveries_due.get());
-                }
-                // A full or failing disk can end the whole transaction, and what came before with it.
-                Err(error) if self.connection.is_autocommit() => return Err(error.clone()),
-                Err(_) => {
-                    execute("ROLLBACK TO change", "taking a change back")?;
-                    execute("RELEASE change", "taking a change back")?;
-                }
-            }
-            work.deliveries_due.set(false);
-            outcomes.push(outcome);
-            Ok(())
-        });
-        let committed = performed.and_then(|()| match &self.gate {
-            Some(gate) if !gate() => Err(CatalogError::Stopped),
-            _ => execute("COMMIT", "committing"),
-        });
-        if let Err(error) = committed {
-            if !self.connection.is_autocommit()
-                && let Err(second) = execute("ROLLBACK", "taking a transaction back")
-            {
-                tracing::error!(catalog = %self.path.display(), error = %second, "a failed transaction could not be taken back");
-            }
-            return Err(error);
         }
-        self.board.commits.fetch_add(1, Ordering::Relaxed);
-        Ok(outcomes)
+    }
+
+    fn execute(&self, sql: &str, action: &'static str) -> Result<(), CatalogError> {
+        let executed = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        executed.map(|_| ()).map_err(|error| explain(&self.path, action, error))
     }
 }
 

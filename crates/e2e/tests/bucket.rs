@@ -1,5 +1,6 @@
 //! Recordings go into a bucket while they grow, whatever the network and the service do.
 
+mod companions;
 mod faults;
 mod fetch;
 mod growing;

@@ -26,13 +26,16 @@ mod judges;
 mod limits;
 mod over;
 mod packaging;
+mod plan;
 mod protocol;
+mod quality;
 mod resume;
 mod rotation;
 mod rtmps;
 mod shutdown;
 mod slow;
 mod soak;
+mod tasks;
 mod webhooks;
 
 /// Every format.

@@ -145,7 +145,7 @@ fn a_publisher_that_is_cut_off_goes_on_in_the_same_recordings() {
         assert!(expected.contains(&rate), "{rate} frames a second");
     }
     assert_playlist(&livetape, &of_format(&recordings, "hls")[0], 1);
-    for kind in ["recording.paused", "recording.resumed"] {
+    for kind in ["recording.waiting", "recording.continued"] {
         assert_eq!(receiver.wait_for(kind, 3).len(), 3, "{kind}");
     }
     let ready = receiver.wait_for("recording.ready", 3);

@@ -122,6 +122,7 @@ fn guess(catalog: &Catalog, id: RecordingId) -> Result<(NewSession, NewRecording
         id,
         app,
         stream,
+        task: None,
         key: format!("{APP}/{}/{id}{ending}", id.session),
         started_at,
         start: MediaTime::ZERO,

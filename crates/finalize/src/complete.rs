@@ -17,7 +17,8 @@ use livetape_catalog::{Catalog, Change, RecordingRow};
 use livetape_disk::{DiskError, Spool, SpoolFiles};
 use livetape_media::{MediaTime, WallTime};
 use livetape_mux::{Files, Salvage, SalvageError, Summary, salvage};
-use livetape_record::{Gap, RecordingId};
+use livetape_record::report::Recovery;
+use livetape_record::{Gap, Report};
 use tracing::{info, warn};
 
 use crate::evict::{evict, set_aside};
@@ -109,10 +110,11 @@ impl Salvaged {
     }
 }
 
-/// Where the next recording of the session in the same format begins, on the session's timeline:
+/// Where the next recording of the same kind begins that `row` is of, in its session and format and for its task, on the session's timeline:
 /// what arrived from there on is not this one's to lose.
-pub(crate) fn following(siblings: &[RecordingRow], id: RecordingId) -> Option<MediaTime> {
-    let later = |row: &&RecordingRow| row.id.format == id.format && row.id.sequence > id.sequence;
+pub(crate) fn following(siblings: &[RecordingRow], row: &RecordingRow) -> Option<MediaTime> {
+    let (id, task) = (row.id, row.task);
+    let later = |row: &&RecordingRow| row.id.format == id.format && row.task == task && row.id.sequence > id.sequence;
     siblings.iter().filter(later).min_by_key(|row| row.id.sequence)?.start
 }
 
@@ -138,6 +140,9 @@ pub(crate) fn conclude(
         Salvaged::Whole { summary, cut_bytes } => {
             let ended_at = end_of(row, &summary, wall());
             let facts = crate::facts(&summary);
+            let recovery = Recovery { reason: reason.clone(), cut_bytes, lost_ms };
+            let report = Box::new(Report::recovered(&summary, row.started_at, ended_at, recovery));
+            catalog.apply(Change::Reported { id, report })?;
             let duration_ms = u64::try_from(facts.duration.as_millis()).unwrap_or(u64::MAX);
             catalog.apply(Change::RecordingFinished { id, ended_at, reason, facts, recovered: true, lost })?;
             info!(recording = %id, cut_bytes, duration_ms, lost_ms, "recording completed after a break");

@@ -9,6 +9,8 @@
 //! stream.started            1          on_publish     on_publish
 //! stream.ended              0          on_unpublish   on_publish_done
 //! recording.started         332        -              -
+//! recording.paused          332        -              -
+//! recording.resumed         332        -              -
 //! recording.ended           332        -              -
 //! recording.discarded       332        -              -
 //! recording.failed          332        -              -

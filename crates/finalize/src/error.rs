@@ -54,6 +54,9 @@ pub enum FinalizeError {
     /// The recording does not grow any more.
     #[error("the recording is over, and what is left of it is put as a whole")]
     Over,
+    /// What is said of a recording cannot be written down.
+    #[error("writing down what the recording is: {0}")]
+    Text(#[from] serde_json::Error),
     /// A task was stopped.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -149,7 +152,7 @@ impl FinalizeError {
             },
             Self::StoreTimeout(_) => Trouble::Store,
             Self::Plan(_) | Self::NotConfigured(_) | Self::WrongStore(_) => Trouble::Configuration,
-            Self::Damaged(_) | Self::Key(_) | Self::NotFinished { .. } => Trouble::Damage,
+            Self::Damaged(_) | Self::Key(_) | Self::Text(_) | Self::NotFinished { .. } => Trouble::Damage,
         }
     }
 
@@ -164,7 +167,7 @@ impl FinalizeError {
             Self::Catalog(error) if error.is_refusal() => Verdict::Drop,
             Self::NotFinished { .. } => Verdict::Drop,
             Self::Store(error) if !error.retryable() => Verdict::Fail,
-            Self::Damaged(_) | Self::Key(_) => Verdict::Fail,
+            Self::Damaged(_) | Self::Key(_) | Self::Text(_) => Verdict::Fail,
             Self::Plan(_) | Self::NotConfigured(_) | Self::WrongStore(_) => Verdict::RetrySlowly,
             Self::Store(error) => match error.fault() {
                 Fault::Configuration | Fault::Denied => Verdict::RetrySlowly,

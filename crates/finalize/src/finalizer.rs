@@ -43,7 +43,7 @@ use crate::environment::{blocking, random};
 use crate::error::Verdict;
 use crate::schedule::upload_wait;
 use crate::upload::{Followers, Permits, Sweeper, Urgency, Way};
-use crate::{Counters, Fallback, FinalizeError, Target, WallClock};
+use crate::{Companions, Counters, Fallback, FinalizeError, Target, WallClock};
 
 /// Bounds of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct FinalizerOptions {
     pub rate_min_bytes: u64,
     /// What is shorter is not kept, so it is not put while it grows.
     pub min_duration: Duration,
+    /// What is put beside recordings.
+    pub companions: Companions,
 }
 
 impl FinalizerOptions {
@@ -78,6 +80,7 @@ impl Default for FinalizerOptions {
             call_timeout_min: Duration::from_secs(60),
             rate_min_bytes: 256 << 10,
             min_duration: Duration::ZERO,
+            companions: Companions::default(),
         }
     }
 }
@@ -110,6 +113,8 @@ struct Shared {
     permits: Permits,
     /// Recordings that are put while they grow.
     followers: Followers,
+    /// Those that say in the store that a recording has begun.
+    heralds: Mutex<JoinSet<()>>,
     /// There is more to do.
     more: Notify,
     /// Something was done.
@@ -140,8 +145,8 @@ impl Finalizer {
         }
         let (queue, permits, followers) =
             (Mutex::new(queue), Permits::new(options.transfers, tools.counters.clone()), Followers::default());
-        let (more, done) = (Notify::new(), Notify::new());
-        let shared = Arc::new(Shared { tools, options, queue, permits, followers, more, done });
+        let (heralds, more, done) = (Mutex::default(), Notify::new(), Notify::new());
+        let shared = Arc::new(Shared { tools, options, queue, permits, followers, heralds, more, done });
         let run = Arc::clone(&shared).run(shutdown);
         Ok((Self(shared), run))
     }
@@ -150,6 +155,13 @@ impl Finalizer {
     /// grows, where the store takes parts. Needs a runtime.
     pub fn recording_opened(&self, id: RecordingId, key: &str) {
         let shared = &self.0;
+        if shared.options.companions.ivs_events {
+            let begun = shared.options.companions.begun(shared.tools.clone(), id, shared.options.limit(0));
+            let mut heralds = shared.heralds();
+            // Those that have ended are let go.
+            while heralds.try_join_next().is_some() {}
+            heralds.spawn(begun);
+        }
         // A key that is none fails the recording at its end.
         let Some(key) = key.parse().ok().filter(|_| shared.tools.store.parts().is_some()) else { return };
         let target = Target { role: StoreRole::Primary, store: shared.tools.store.clone() };
@@ -163,7 +175,7 @@ impl Finalizer {
 
     /// This recording was too short and is gone: what of it was put is given up.
     pub fn recording_discarded(&self, id: RecordingId) {
-        if self.0.tools.store.parts().is_some() {
+        if self.0.tools.store.parts().is_some() || self.0.options.companions.ivs_events {
             self.push(id, Task::Forget);
         }
     }
@@ -228,6 +240,10 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn heralds(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.heralds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn way(&self, id: RecordingId, key: ObjectKey, target: Target, urgency: Urgency) -> Way {
         Way {
             tools: self.tools.clone(),
@@ -250,6 +266,7 @@ impl Shared {
         }
         self.work(shutdown).await;
         self.followers.abort();
+        self.heralds().abort_all();
     }
 
     async fn work(self: &Arc<Self>, shutdown: CancellationToken) {
@@ -321,7 +338,10 @@ impl Shared {
                 let tools = self.tools.clone();
                 let failed = blocking(move || transfer::fail(&tools, id, &error.to_string()));
                 match failed.await {
-                    Ok(()) => Ended::Dropped,
+                    Ok(()) => {
+                        self.options.companions.failed(self.tools.clone(), id, self.options.limit(0)).await;
+                        Ended::Dropped
+                    }
                     Err(error) => self.retry(job, &error, false),
                 }
             }

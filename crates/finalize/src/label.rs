@@ -4,7 +4,7 @@
 
 use livetape_catalog::{NewRecording, NewSession, SessionRow};
 use livetape_media::{MediaTime, WallTime};
-use livetape_record::{RecordingId, SessionId};
+use livetape_record::{RecordingId, SessionId, TaskId};
 use serde::{Deserialize, Serialize};
 
 /// What a recording is: what its row, and its session's, began with.
@@ -44,6 +44,8 @@ struct Text {
     start_reason: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     playlists: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    task: Option<String>,
 }
 
 const VERSION: u32 = 1;
@@ -82,6 +84,7 @@ impl Label {
             start_ms: recording.start.as_millis(),
             start_reason: recording.start_reason.clone(),
             playlists: self.playlists.clone(),
+            task: recording.task.map(|task| task.to_string()),
         };
         // Texts and numbers always have a JSON; without a label the recording is as good.
         serde_json::to_vec(&text).unwrap_or_default()
@@ -101,6 +104,8 @@ impl Label {
         }
         let time = |text: &str| text.parse::<WallTime>().map_err(|error| LabelError(error.to_string()));
         let session: SessionId = id.session;
+        let task = text.task.map(|task| task.parse::<TaskId>()).transpose();
+        let task = task.map_err(|error| LabelError(error.to_string()))?;
         Ok(Self {
             session: NewSession {
                 id: session,
@@ -116,6 +121,7 @@ impl Label {
                 id: *id,
                 app: text.app,
                 stream: text.stream,
+                task,
                 key: text.key,
                 started_at: time(&text.started_at)?,
                 start: MediaTime::from_millis(text.start_ms),
@@ -153,6 +159,7 @@ mod tests {
                 id: RecordingId { session, format: Format::Hls, sequence: 3 },
                 app,
                 stream,
+                task: Some(TaskId(session.0)),
                 key: "live/room-3/index.m3u8".into(),
                 started_at: started_at.plus_millis(1_800_040),
                 start: MediaTime::from_millis(-40),

@@ -13,6 +13,7 @@
 
 mod adopt;
 mod announce;
+mod companions;
 mod complete;
 mod counters;
 pub mod dialect;
@@ -37,6 +38,7 @@ mod writer;
 
 pub use adopt::{Adopted, adopt};
 pub use announce::{Announcer, Endpoint};
+pub use companions::Companions;
 pub use counters::{Counters, Snapshot};
 pub use environment::{Stopped, WallClock, system_clock};
 pub use error::{FinalizeError, Trouble};

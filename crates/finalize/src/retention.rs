@@ -1,5 +1,7 @@
 //! Deleting recordings: those whose time is over, the oldest of too many, and those somebody asks to delete.
 //!
+//! Old events go with them (`prune`). What somebody asks for by filter is begun a few recordings at a time (`requested`).
+//!
 //! Each goes the same way, and can be dropped after every step and begun again:
 //!
 //! ```text
@@ -10,7 +12,7 @@
 //! ```
 //!
 //! Contract:
-//! - Only what is `ready` and out of the spool is deleted, and only keys of its own.
+//! - Only what is `ready` and out of the spool is deleted, and only keys of its own. What somebody holds is not.
 //! - A round a minute. What is being deleted already comes first; then at most [`BATCH`] recordings of
 //!   each store are being deleted at once, so that a mistake of the calendar, or of the settings, can be stopped.
 //! - By age only what was over in the round before as well: a calendar that is wrong for less than a minute
@@ -20,7 +22,9 @@
 //!   are gone. What a store has that is not configured any more is left alone.
 
 mod choice;
+mod prune;
 mod removal;
+mod requested;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -57,7 +61,9 @@ const PATIENCE: usize = 8;
 pub struct Policy {
     /// How long after its end one is kept; `None`: for ever.
     pub keep: Option<Duration>,
-    /// Bytes of all ready recordings, in all stores; `None`: no bound.
+    /// How long events are kept, and what became of them; `None`: for ever.
+    pub keep_events: Option<Duration>,
+    /// Bytes of all ready recordings, in all stores, those that are held as well; `None`: no bound.
     pub max_bytes: Option<u64>,
     /// What is to be free where the first store is, if it is a directory.
     pub room: Option<Room>,
@@ -144,16 +150,17 @@ impl Shared {
         let result = async {
             loop {
                 let pending = self.pending(&memory.after).await?;
-                if pending.is_empty() {
-                    break;
+                if !pending.is_empty() {
+                    self.delete_all(pending, memory, &mut failures).await;
                 }
-                self.delete_all(pending, memory, &mut failures).await;
-                if failures.count > 0 {
+                // Of what somebody asked for by filter the next few are begun when those before are gone.
+                if failures.count > 0 || !self.begin_some().await? {
                     break;
                 }
             }
             if chooses {
                 let seen = memory.seen.replace((self.tools.wall)());
+                self.prune(seen).await?;
                 let chosen = self.choose(seen).await?;
                 // What cannot go says nothing of these, nor they of whose turn is next.
                 failures.in_a_row = 0;

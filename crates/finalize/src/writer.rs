@@ -13,7 +13,7 @@ use livetape_catalog::{AudioFacts, Catalog, CatalogError, Change, NewRecording, 
 use livetape_disk::{DiskError, Spool, SpoolWriter};
 use livetape_media::{Format, Now, Track, WallTime, Warning, WarningKind};
 use livetape_mux::Op;
-use livetape_record::{Effect, Opening, RecordingId, SessionId};
+use livetape_record::{CutReason, Effect, Opening, RecordingId, Report as Integrity, SessionId, StartReason};
 use tracing::{debug, error, info, warn};
 
 use crate::{Label, facts};
@@ -183,6 +183,9 @@ impl Writer {
                 let id = opening.id;
                 self.session = opening.session;
                 let result = self.open(&opening);
+                if result.is_ok() && opening.reason == StartReason::Cut(CutReason::DiskSlow) {
+                    self.resumed(id, now.wall);
+                }
                 match &result {
                     Err(problem) => self.report(id, problem, now.wall),
                     Ok(_) if std::mem::take(&mut self.low_space) => {
@@ -209,6 +212,7 @@ impl Writer {
                     recovered: false,
                     lost: closing.lost,
                 };
+                self.record_report(closing.id, closing.report);
                 match self.to.catalog.apply(change) {
                     Ok(_) => {
                         info!(recording = %closing.id, reason = closing.reason.name(), size_bytes = closing.summary.size_bytes,
@@ -258,7 +262,7 @@ impl Writer {
                 None
             }
             Effect::Pause(pausing) => {
-                let change = Change::RecordingPaused { id: pausing.id, at: pausing.at, until: pausing.until };
+                let change = Change::RecordingWaits { id: pausing.id, at: pausing.at, until: pausing.until };
                 // Nothing more comes that the next sync would wait for.
                 self.note(pausing.id, change, now).or_else(|| self.sync_growing(now))
             }
@@ -267,7 +271,7 @@ impl Writer {
                 let (id, session, gap) = (resuming.id, resuming.session, resuming.gap);
                 info!(recording = %id, %session, gap_ms = gap.to.as_unix_millis() - gap.from.as_unix_millis(),
                     "recording goes on");
-                self.note(id, Change::RecordingResumed { id, session, gap }, now)
+                self.note(id, Change::RecordingContinued { id, session, gap }, now)
             }
             Effect::Warn(warning) => {
                 let recording = self.open.as_ref().filter(|open| open.files.is_some()).map(|open| open.id);
@@ -284,6 +288,22 @@ impl Writer {
         }
         let problem = self.to.catalog.apply(change).err()?;
         self.fail(&problem.into(), now)
+    }
+
+    /// A recording goes on where one was paused.
+    fn resumed(&self, id: RecordingId, at: WallTime) {
+        if let Err(problem) = self.to.catalog.apply(Change::RecordingResumed { id, at }) {
+            warn!(recording = %id, "that it goes on is not in the catalog: {problem}");
+        }
+    }
+
+    /// Hands over what is to be said of a recording, to be durable with whatever is recorded next.
+    fn record_report(&self, id: RecordingId, report: Box<Integrity>) {
+        self.to.catalog.submit(Change::Reported { id, report }, move |result| {
+            if let Err(problem) = result {
+                warn!(recording = %id, "its report is not in the catalog: {problem}");
+            }
+        });
     }
 
     fn open(&mut self, opening: &Opening) -> Result<SpoolWriter, WriteError> {
@@ -400,6 +420,7 @@ fn new_recording(opening: &Opening) -> NewRecording {
         id: opening.id,
         app: opening.stream.app.clone(),
         stream: opening.stream.name.clone(),
+        task: opening.task,
         key: opening.key.clone(),
         started_at: opening.started_at,
         start: opening.start,

@@ -16,6 +16,8 @@ mod finalizer;
 mod flaky_store;
 #[path = "main/inspection.rs"]
 mod inspection;
+#[path = "main/keeping.rs"]
+mod keeping;
 #[path = "main/lost.rs"]
 mod lost;
 #[path = "main/outage.rs"]

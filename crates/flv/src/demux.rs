@@ -205,16 +205,7 @@ impl Demuxer {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         if placed.repaired() {
             self.counters.repaired_times += 1;
-            lane.repaired += 1;
-            if is_telling(lane.repaired) {
-                let detail = format!(
-                    "{} timestamp {timestamp_ms} ms repeats or runs back and was moved to {}; {} so far",
-                    id.kind.name(),
-                    placed.dts,
-                    lane.repaired
-                );
-                items.push(warning(WarningKind::TimestampRepaired, Some(id), detail));
-            }
+            items.push(Item::Moved { track: id, back: placed.back });
         }
         let offset = MediaTime::from_nanos(i64::from(frame.offset_nanos));
         let (dts, pts) = match id.kind {

@@ -70,6 +70,7 @@ pub fn policy((format, segment_type): (Format, SegmentType), max: Duration, min:
         layout,
         max_duration: max,
         max_bytes: None,
+        align: None,
         min_duration: min,
         track_wait: Duration::from_secs(1),
         names: NameTemplate::default(),

@@ -39,6 +39,10 @@ impl Rules {
                 assert!(held <= received + METADATA_MAX, "metadata of {held} bytes");
             }
             Item::Jump { .. } => {}
+            Item::Moved { track, back } => {
+                assert!(self.last.contains_key(track), "a time is moved that nothing was before");
+                assert!(*back >= MediaTime::ZERO, "it ran back by {back}");
+            }
             Item::End(_) => self.ended = true,
         }
     }

@@ -21,6 +21,13 @@ pub enum Item {
         /// Which way.
         direction: JumpDirection,
     },
+    /// The next frame's time repeats that of its track's last one, or is before it, and was moved to keep order.
+    Moved {
+        /// The frame's track.
+        track: TrackId,
+        /// How far before its track's last frame it was; zero: at the same time.
+        back: MediaTime,
+    },
     /// Something an operator should hear of; costs nothing else.
     Warning(Warning),
     /// The session is over. Nothing follows.
@@ -66,8 +73,22 @@ pub struct Warning {
 pub enum WarningKind {
     /// The publisher's clock jumped.
     TimestampJump,
-    /// A timestamp was repeated or ran back a little and was moved to keep order.
+    /// Timestamps ran back a little and were moved to keep order.
     TimestampRepaired,
+    /// Timestamps stood still and were moved to keep order.
+    TimestampsStuck,
+    /// Nothing of a track for far longer than between its frames: frames are missing.
+    TimestampGap,
+    /// Pictures and sound that arrive together are far apart in time.
+    AudioVideoApart,
+    /// Pictures come without the sound that was announced, or came before.
+    NoAudio,
+    /// Sound comes without the pictures that were announced, or came before.
+    NoVideo,
+    /// The pictures' size changed in the middle.
+    ResolutionChanged,
+    /// Key frames come too rarely, or at wildly changing distances.
+    GopIrregular,
     /// A codec that cannot be recorded, or not in this format.
     UnsupportedCodec,
     /// A further track of a multitrack publisher, which is not recorded.
@@ -96,6 +117,8 @@ pub enum WarningKind {
     DiskLow,
     /// Recordings begin again.
     DiskRecovered,
+    /// The push asked for something that is not understood or not granted.
+    RequestIgnored,
 }
 
 impl WarningKind {
@@ -104,6 +127,13 @@ impl WarningKind {
         match self {
             Self::TimestampJump => "timestamp_jump",
             Self::TimestampRepaired => "timestamp_repaired",
+            Self::TimestampsStuck => "timestamps_stuck",
+            Self::TimestampGap => "timestamp_gap",
+            Self::AudioVideoApart => "audio_video_apart",
+            Self::NoAudio => "no_audio",
+            Self::NoVideo => "no_video",
+            Self::ResolutionChanged => "resolution_changed",
+            Self::GopIrregular => "gop_irregular",
             Self::UnsupportedCodec => "unsupported_codec",
             Self::UnsupportedTrack => "unsupported_track",
             Self::MediaUnreadable => "media_unreadable",
@@ -118,6 +148,33 @@ impl WarningKind {
             Self::StreamResumed => "stream_resumed",
             Self::DiskLow => "disk_low",
             Self::DiskRecovered => "disk_recovered",
+            Self::RequestIgnored => "request_ignored",
+        }
+    }
+}
+
+/// Which part of a trouble a warning tells of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// All of it: it is over as soon as it has happened.
+    #[default]
+    Once,
+    /// It has begun.
+    Began,
+    /// It goes on, as was told before.
+    GoesOn,
+    /// It is over.
+    Ended,
+}
+
+impl Phase {
+    /// Its name in events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Once => "once",
+            Self::Began => "began",
+            Self::GoesOn => "goes_on",
+            Self::Ended => "ended",
         }
     }
 }

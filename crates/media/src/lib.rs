@@ -15,7 +15,7 @@ mod wall;
 
 pub use codec::{Codec, CodecConfig, CodecError};
 pub use format::Format;
-pub use item::{EndReason, Item, JumpDirection, Metadata, Warning, WarningKind};
+pub use item::{EndReason, Item, JumpDirection, Metadata, Phase, Warning, WarningKind};
 pub use moment::{MediaTime, Now};
 pub use named::unnamed;
 pub use timeline::{Placed, Timeline, TimelineLimits};

@@ -37,6 +37,8 @@ pub struct Placed {
     pub stamp: MediaTime,
     /// The decoding time: `stamp`, or just behind the track's last frame when that is later.
     pub dts: MediaTime,
+    /// How far before the track's furthest timestamp this one is; nothing where it is not.
+    pub back: MediaTime,
     /// The clock jumped here: how far and which way.
     pub jump: Option<(MediaTime, JumpDirection)>,
 }
@@ -81,6 +83,7 @@ struct Clock {
 #[derive(Debug)]
 struct TrackClock {
     last: MediaTime,
+    furthest: MediaTime,
     duration: MediaTime,
 }
 
@@ -101,8 +104,8 @@ impl Timeline {
                 latest: dts,
                 arrived: now.mono,
             });
-            self.tracks.insert(track, TrackClock { last: dts, duration: ASSUMED_DURATION });
-            return Placed { stamp: dts, dts, jump: None };
+            self.tracks.insert(track, TrackClock { last: dts, furthest: dts, duration: ASSUMED_DURATION });
+            return Placed { stamp: dts, dts, back: MediaTime::ZERO, jump: None };
         };
 
         let unwrapped_ms = unwrap(clock.unwrapped_ms, timestamp_ms);
@@ -145,8 +148,9 @@ impl Timeline {
             Some(track) => (dts - track.last).min(MediaTime::from_millis(1000)),
             None => ASSUMED_DURATION,
         };
-        self.tracks.insert(track, TrackClock { last: dts, duration });
-        Placed { stamp, dts, jump }
+        let furthest = known.map_or(stamp, |track| track.furthest.max(stamp));
+        self.tracks.insert(track, TrackClock { last: dts, furthest, duration });
+        Placed { stamp, dts, back: furthest - stamp, jump }
     }
 }
 
@@ -199,6 +203,8 @@ mod tests {
         let placed = timeline.place(V, 40, at(0));
         assert_eq!(placed.dts - MediaTime::from_millis(40), STEP);
         assert!(placed.repaired());
+        assert_eq!(timeline.place(V, 40, at(0)).back, MediaTime::ZERO);
+        assert_eq!(timeline.place(V, 15, at(0)).back, MediaTime::from_millis(25));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use livetape_media::{Format, MediaTime, Track, WallTime, Warning};
 use livetape_mux::{Op, Summary};
 
-use crate::{CutReason, RecordingId, SessionId, StartReason, StopReason, StreamPath};
+use crate::{CutReason, RecordingId, Report, SessionId, StartReason, StopReason, StreamPath, TaskId};
 
 /// One thing to do, in order. A recorder has at most one recording open at a time: operations
 /// belong to the one opened last.
@@ -38,6 +38,8 @@ pub struct Opening {
     pub session: SessionId,
     /// Its stream.
     pub stream: StreamPath,
+    /// The task it is for; `None`: it is recorded by a template.
+    pub task: Option<TaskId>,
     /// Its format.
     pub format: Format,
     /// The key it will have in the store.
@@ -65,6 +67,8 @@ pub struct Closing {
     pub reason: StopReason,
     /// What it holds.
     pub summary: Summary,
+    /// What is to be said of its integrity.
+    pub report: Box<Report>,
     /// Media that came after its end and was dropped; it is in no recording of this format.
     pub lost: Duration,
 }

@@ -31,6 +31,24 @@ impl fmt::Display for SessionId {
     }
 }
 
+/// One task: a stream that is recorded on demand. A version 7 UUID, written `task_` and 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub Uuid);
+
+impl TaskId {
+    /// The same for those who know tasks by numbers: what of it was drawn by lot, as far as every reader of
+    /// JSON can count.
+    pub fn number(self) -> u64 {
+        self.0.as_u64_pair().1 & ((1 << 53) - 1)
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task_{}", self.0.simple())
+    }
+}
+
 /// One recording: (session, format, sequence), written `rec_UUID_FORMAT_SEQUENCE`. The same
 /// recording has the same id after any crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,6 +94,14 @@ impl FromStr for SessionId {
     }
 }
 
+impl FromStr for TaskId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        text.strip_prefix("task_").and_then(simple_uuid).map(Self).ok_or_else(|| IdError::new(text))
+    }
+}
+
 impl FromStr for RecordingId {
     type Err = IdError;
 
@@ -110,6 +136,9 @@ mod tests {
         let id = RecordingId { session, format: Format::Mp4, sequence: 12 };
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(session.to_string().parse(), Ok(session));
+        let task = TaskId(session.0);
+        assert_eq!((task.to_string().parse(), task.number()), (Ok(task), 1));
+        assert!(task.to_string().parse::<SessionId>().is_err());
         for bad in [
             "",
             "rec_",

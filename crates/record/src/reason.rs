@@ -19,6 +19,8 @@ pub enum CutReason {
     Split,
     /// Its publisher came back more often than one recording goes on.
     ResumeLimit,
+    /// The calendar's clock reached a moment at which recordings are cut.
+    Aligned,
     /// Writing failed.
     DiskTrouble,
     /// The disk was too slow, and what came in the meantime was dropped.
@@ -36,6 +38,7 @@ impl CutReason {
             Self::TimestampJump => "timestamp_jump",
             Self::Split => "split",
             Self::ResumeLimit => "resume_limit",
+            Self::Aligned => "aligned",
             Self::DiskTrouble => "disk_trouble",
             Self::DiskSlow => "disk_slow",
         }
@@ -47,6 +50,8 @@ impl CutReason {
 pub enum StartReason {
     /// The session began.
     Publish,
+    /// A task began, or went on.
+    Task,
     /// The one before it was cut.
     Cut(CutReason),
 }
@@ -56,6 +61,7 @@ impl StartReason {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Publish => "publish",
+            Self::Task => "task",
             Self::Cut(cut) => cut.name(),
         }
     }
@@ -68,6 +74,10 @@ pub enum StopReason {
     End(EndReason),
     /// It was cut.
     Cut(CutReason),
+    /// The task it is for was over.
+    TaskEnded,
+    /// The task it is for was paused.
+    TaskPaused,
 }
 
 impl StopReason {
@@ -76,6 +86,8 @@ impl StopReason {
         match self {
             Self::End(end) => end.name(),
             Self::Cut(cut) => cut.name(),
+            Self::TaskEnded => "task_ended",
+            Self::TaskPaused => "task_paused",
         }
     }
 }

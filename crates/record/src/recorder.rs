@@ -10,6 +10,8 @@
 //! a whole frame and ends at a key frame, where the open recording ends and the next one begins: a
 //! frame is in exactly one recording, or counted as dropped.
 
+mod clock;
+mod meter;
 mod open;
 mod pause;
 pub(crate) mod preroll;
@@ -20,38 +22,19 @@ mod tests;
 use std::time::Duration;
 
 use livetape_media::{
-    EndReason, Format, Frame, Item, JumpDirection, MediaTime, Metadata, Now, Track, TrackId, TrackKind, WallTime,
-    Warning, WarningKind,
+    Format, Frame, Item, MediaTime, Metadata, Now, Track, TrackId, TrackKind, WallTime, Warning, WarningKind,
 };
-use livetape_mux::{Begin, Layout, Muxer, Op, Progress, carries};
+use livetape_mux::{Begin, Muxer, Op, Progress, carries};
 
 use crate::effect::{Abandoning, Closing, Discarding, Effect, Opening};
 use crate::name::relative;
-use crate::{CutReason, NameFields, NameTemplate, RecordingId, SessionId, StartReason, StopReason, StreamPath};
+use crate::{
+    CutReason, NameFields, Numbers, Policy, RecordingId, SessionId, StartReason, StopReason, StreamPath, TaskId,
+};
 use open::{Open, Step};
+pub use pause::Rejoined;
 use preroll::Preroll;
 use suspension::{Dropped, Suspension};
-
-/// How a session is recorded in one format.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Policy {
-    /// The format.
-    pub format: Format,
-    /// How its files are laid out.
-    pub layout: Layout,
-    /// A recording is cut at the first key frame at which it is at least this long.
-    pub max_duration: Duration,
-    /// A recording is cut at a key frame after it has become this large, in bytes; `None`: size is no reason.
-    pub max_bytes: Option<u64>,
-    /// A recording shorter than this is discarded.
-    pub min_duration: Duration,
-    /// How long to wait, in media time, for the second track before a recording opens without it.
-    pub track_wait: Duration,
-    /// Object keys.
-    pub names: NameTemplate,
-    /// MP4: HLS playlists over each recording's fragments are written with it, as a recording of their own.
-    pub playlists: bool,
-}
 
 /// Records one session in one format.
 pub struct Recorder {
@@ -61,7 +44,8 @@ pub struct Recorder {
     opener: Opener,
     tracks: Tracks,
     metadata: Metadata,
-    sequence: u32,
+    numbers: Numbers,
+    task: Option<TaskId>,
     start_reason: StartReason,
     state: State,
     /// When the oldest frame that may not be in an operation yet came.
@@ -69,6 +53,8 @@ pub struct Recorder {
     /// Frames left out because nothing can decode them, not yet reported.
     skipped: u64,
     reported_skipped: u64,
+    /// Those that no recording's report has told of.
+    reports_told_skipped: u64,
     /// Nothing can be written: frames are dropped.
     suspension: Option<Suspension>,
     dropped: u64,
@@ -132,12 +118,14 @@ impl Recorder {
             opener,
             tracks: Tracks::default(),
             metadata: Metadata::default(),
-            sequence: 0,
+            numbers: Numbers::default(),
+            task: None,
             start_reason: StartReason::Publish,
             state,
             unflushed_since: None,
             skipped: 0,
             reported_skipped: 0,
+            reports_told_skipped: 0,
             suspension: None,
             dropped: 0,
             gathered_bytes: 0,
@@ -145,9 +133,31 @@ impl Recorder {
         }
     }
 
+    /// The same, with its recordings numbered together with those of others of the session.
+    #[must_use]
+    pub fn numbered_by(self, numbers: Numbers) -> Self {
+        Self { numbers, ..self }
+    }
+
+    /// The same, for a task.
+    #[must_use]
+    pub fn of_task(self, task: TaskId) -> Self {
+        Self { task: Some(task), start_reason: StartReason::Task, ..self }
+    }
+
+    /// The task it is for.
+    pub fn task(&self) -> Option<TaskId> {
+        self.task
+    }
+
     /// The format it records to.
     pub fn format(&self) -> Format {
         self.policy.format
+    }
+
+    /// The formats it records to: with playlists over an MP4, both.
+    pub fn formats(&self) -> Vec<Format> {
+        self.policy.formats()
     }
 
     /// Frames left out so far because no decoder could start from them.
@@ -183,9 +193,10 @@ impl Recorder {
             Item::Track(track) => self.track(track, now, effects),
             Item::Frame(frame) => self.frame(frame, now, effects),
             Item::Metadata(metadata) => self.metadata = metadata.clone(),
-            Item::Jump { direction, .. } => self.jump(*direction, now, effects),
+            Item::Jump { at, by, direction } => self.jump(*at, *by, *direction, now, effects),
+            Item::Moved { track, .. } => self.moved(*track),
             Item::Warning(_) => {}
-            Item::End(reason) => self.end(*reason, now, effects),
+            Item::End(reason) => self.stop(StopReason::End(*reason), now, effects),
         }
     }
 
@@ -226,11 +237,27 @@ impl Recorder {
         self.unflushed_since = None;
     }
 
-    /// Ends the open recording at the next key frame and begins another.
-    pub fn split(&mut self) {
-        if let State::Open(open) = &mut self.state {
-            open.due.get_or_insert(CutReason::Split);
+    /// Ends the open recording, if there is one, at the next key frame and begins another. Which one ends.
+    pub fn split(&mut self) -> Option<RecordingId> {
+        let State::Open(open) = &mut self.state else { return None };
+        open.wanted.get_or_insert(CutReason::Split);
+        Some(open.id)
+    }
+
+    /// Ends at once, for `reason`: what has come is recorded, what comes is not.
+    pub fn stop(&mut self, reason: StopReason, now: Now, effects: &mut Vec<Effect>) {
+        self.end_suspension(reason, None, now, effects);
+        if matches!(self.state, State::Waiting(_)) {
+            self.open_from_preroll(now, effects);
         }
+        self.settle(now, effects);
+        if let State::Open(mut open) = std::mem::replace(&mut self.state, State::Ended) {
+            open.release_sound(&mut self.ops);
+            self.skipped += open.foreign_sound();
+            self.close(*open, reason, None, None, effects);
+        }
+        self.report_skipped(effects);
+        self.unflushed_since = None;
     }
 
     /// The open recording could not be written: gives it up. The next one opens at the next key
@@ -282,17 +309,6 @@ impl Recorder {
         self.drain_ops(now, effects);
     }
 
-    fn jump(&mut self, direction: JumpDirection, now: Now, effects: &mut Vec<Effect>) {
-        if direction == JumpDirection::Forward && self.policy.format != Format::Hls {
-            return;
-        }
-        // It is of the recording that begins at a pending cut, not of the one before.
-        self.settle(now, effects);
-        if let State::Open(open) = &mut self.state {
-            open.due.get_or_insert(CutReason::TimestampJump);
-        }
-    }
-
     fn frame(&mut self, frame: &Frame, now: Now, effects: &mut Vec<Effect>) {
         if self.records(frame.track) && !self.drops(frame, now, effects) {
             self.take(frame, now, effects);
@@ -329,21 +345,6 @@ impl Recorder {
         }
     }
 
-    fn end(&mut self, reason: EndReason, now: Now, effects: &mut Vec<Effect>) {
-        self.end_suspension(StopReason::End(reason), None, now, effects);
-        if matches!(self.state, State::Waiting(_)) {
-            self.open_from_preroll(now, effects);
-        }
-        self.settle(now, effects);
-        if let State::Open(mut open) = std::mem::replace(&mut self.state, State::Ended) {
-            open.release_sound(&mut self.ops);
-            self.skipped += open.foreign_sound();
-            self.close(*open, StopReason::End(reason), None, None, effects);
-        }
-        self.report_skipped(effects);
-        self.unflushed_since = None;
-    }
-
     /// Opens a recording with what has gathered, if anything of it can be recorded.
     fn open_from_preroll(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let State::Waiting(preroll) = &mut self.state else { return };
@@ -364,18 +365,21 @@ impl Recorder {
         let State::Open(open) = &mut self.state else { return };
         let Some(cut) = open.take_cut(&mut self.ops) else { return };
         let tracks = cut.tracks(&self.tracks, &open.tracks);
-        let stays = matches!(cut.reason, CutReason::CodecChanged | CutReason::TrackAdded | CutReason::TimestampJump);
+        let may_stay = matches!(cut.reason, CutReason::CodecChanged | CutReason::TrackAdded | CutReason::TimestampJump);
+        let reason = open.wanted.filter(|_| may_stay).unwrap_or(cut.reason);
+        let stays = may_stay && reason == cut.reason;
         let went_on = stays && {
             let list = tracks.list();
             open.muxer.discontinuity(&list, cut.pts, cut.wall, &mut self.ops).is_ok()
         };
         if went_on {
+            open.meter.configure(&tracks, cut.pts);
             open.tracks = tracks;
             open.compare(&self.tracks);
             self.drain_ops(now, effects);
         } else if let State::Open(open) = std::mem::replace(&mut self.state, State::Ended) {
-            self.close(*open, StopReason::Cut(cut.reason), Some(cut.dts), None, effects);
-            self.start_reason = StartReason::Cut(cut.reason);
+            self.close(*open, StopReason::Cut(reason), Some(cut.dts), None, effects);
+            self.start_reason = StartReason::Cut(reason);
             self.open(tracks, cut.pts, cut.wall, effects);
         }
         self.report_skipped(effects);
@@ -392,20 +396,22 @@ impl Recorder {
 
     fn open(&mut self, tracks: Tracks, start: MediaTime, wall: WallTime, effects: &mut Vec<Effect>) {
         self.report_skipped(effects);
-        self.sequence += 1;
-        let id = RecordingId { session: self.session, format: self.policy.format, sequence: self.sequence };
+        let formats = self.policy.formats();
+        let sequence = self.numbers.next(&formats);
+        let id = RecordingId { session: self.session, format: self.policy.format, sequence };
         let list = tracks.list();
         let key_of = |format| {
-            let (stream, session, sequence) = (&self.stream, self.session, self.sequence);
+            let (stream, session) = (&self.stream, self.session);
             self.policy.names.key(&NameFields { stream, session, start: wall, sequence, format })
         };
         let key = key_of(self.policy.format);
-        let playlists = (self.policy.playlists && self.policy.format == Format::Mp4).then(|| key_of(Format::Hls));
+        let playlists = (formats.len() > 1).then(|| key_of(Format::Hls));
         let playlists_call_it = playlists.as_deref().map(|from| relative(from, &key));
         effects.push(Effect::Open(Box::new(Opening {
             id,
             session: self.session,
             stream: self.stream.clone(),
+            task: self.task,
             format: self.policy.format,
             key,
             playlists,
@@ -426,6 +432,7 @@ impl Recorder {
         let muxer = (self.opener)(self.policy.format, begin, &mut self.ops);
         effects.extend(self.ops.drain(..).map(Effect::Op));
         let mut open = Box::new(Open::new(id, muxer, start, wall, tracks));
+        open.align_at = self.policy.align.map(|align| align.next_after(wall));
         open.compare(&self.tracks);
         self.state = State::Open(open);
     }
@@ -448,7 +455,9 @@ impl Recorder {
             effects.push(Effect::Discard(Discarding { id: open.id, at: ended_at, reason, lost }));
         } else {
             effects.extend(self.ops.drain(..).map(Effect::Op));
-            effects.push(Effect::Close(Box::new(Closing { id: open.id, ended_at, reason, summary, lost })));
+            let left_out = self.left_out(dropped);
+            let report = Box::new(open.meter.report(&summary, left_out));
+            effects.push(Effect::Close(Box::new(Closing { id: open.id, ended_at, reason, summary, report, lost })));
         }
     }
 

@@ -111,7 +111,7 @@ impl Splice {
                 self.settle(out);
                 out.push(Spliced::Item(item.clone()));
             }
-            Item::Metadata(_) | Item::Warning(_) => out.push(Spliced::Item(item.clone())),
+            Item::Moved { .. } | Item::Metadata(_) | Item::Warning(_) => out.push(Spliced::Item(item.clone())),
         }
     }
 

@@ -113,6 +113,7 @@ fn note(number: usize, tally: &mut Tally, item: Item) {
         }
         Item::Metadata(_) => tally.metadata += 1,
         Item::Jump { by, .. } => tally.warnings.push(format!("jump by {by}")),
+        Item::Moved { back, .. } => tally.warnings.push(format!("{back} back")),
         Item::Warning(warning) => tally.warnings.push(warning.detail),
         Item::End(reason) => {
             let Tally { tracks, frames, bytes, metadata, warnings } = tally;

@@ -10,44 +10,51 @@
 
 mod address;
 mod check;
+mod events;
 mod http;
 mod log;
 mod merge;
 mod period;
 mod problem;
 mod push;
+mod quality;
 mod range;
 mod record;
 mod rtmp;
 mod rtmps;
+mod rule;
 mod s3;
 mod secret;
 mod size;
 mod store;
+mod template;
+mod unset;
 mod webhook;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use livetape_media::Format;
-use livetape_record::Policy;
 use serde::{Deserialize, Serialize};
 
 pub use address::{HttpUrl, HttpUrlError, ListenAddress, ListenAddressError};
+pub use events::EventSettings;
 pub use http::HttpSettings;
 pub use log::{LogFormat, LogSettings};
 pub use merge::{Flag, Sources};
 pub use period::{Period, PeriodError};
 pub use problem::{ConfigError, Place, Problem};
 pub use push::{PushAuthorization, PushHash, PushSettings};
+pub use quality::QualitySettings;
 pub use range::{AddressRange, AddressRangeError};
 pub use record::{FormatName, GapSetting, HlsSource, NameSetting, RecordSettings, SegmentKind};
 pub use rtmp::{OnConflict, RtmpSettings};
 pub use rtmps::RtmpsSettings;
+pub use rule::RuleSettings;
 pub use s3::{ChecksumSetting, EncryptionSetting, PathStyleSetting, S3Settings};
 pub use secret::Secret;
 pub use size::{ByteSize, ByteSizeError};
 pub use store::{FallbackKind, FallbackSettings, StoreKind, StoreSettings};
+pub use template::TemplateSettings;
 pub use webhook::{EVENT_TYPES, Webhook, WebhookFormat};
 
 pub(crate) use check::webhook_problems;
@@ -68,6 +75,8 @@ pub struct Config {
     pub http: HttpSettings,
     /// Recordings.
     pub record: RecordSettings,
+    /// What is told of the quality of what publishers send.
+    pub quality: QualitySettings,
     /// The store.
     pub store: StoreSettings,
     /// The store's bucket, when it is one.
@@ -76,6 +85,12 @@ pub struct Config {
     pub fallback: FallbackSettings,
     /// That store's bucket, when it is one.
     pub fallback_s3: S3Settings,
+    /// How long events are kept.
+    pub events: EventSettings,
+    /// Ways of recording.
+    pub templates: Vec<TemplateSettings>,
+    /// Which streams are recorded by which.
+    pub rules: Vec<RuleSettings>,
     /// Who is told of events.
     pub webhooks: Vec<Webhook>,
     /// The log.
@@ -133,6 +148,9 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     for webhook in merged.config.webhooks.iter_mut().filter(|webhook| webhook.name.is_empty()) {
         webhook.name = webhook.url.host_as_name();
     }
+    for (index, rule) in merged.config.rules.iter_mut().enumerate().filter(|(_, rule)| rule.name.is_empty()) {
+        rule.name = format!("configured-{}", index + 1);
+    }
     let mut warnings = Vec::new();
     check::check(&merged.config, &mut problems, &mut warnings);
     let locate = |(setting, message): (String, String)| Problem { place: merged.place(&setting), message };
@@ -150,26 +168,6 @@ impl Config {
     /// The settings in force as TOML, secrets masked.
     pub fn to_masked_toml(&self) -> String {
         toml::to_string(self).unwrap_or_else(|error| format!("# cannot be shown: {error}\n"))
-    }
-
-    /// How each stream is recorded, one policy for each format, as the store can take it.
-    pub fn policies(&self) -> Vec<Policy> {
-        let mut policies = self.record.policies();
-        let buckets =
-            [(self.store.kind == StoreKind::S3, &self.s3), (self.fallback.kind == FallbackKind::S3, &self.fallback_s3)];
-        for (_, s3) in buckets.into_iter().filter(|(used, _)| *used) {
-            for policy in policies.iter_mut().filter(|policy| policy.format != Format::Hls) {
-                // What comes up to the next key frame must fit too.
-                let most = s3.part_size.bytes().saturating_mul(u64::from(s3.max_parts)) / 10 * 9;
-                policy.max_bytes = Some(policy.max_bytes.map_or(most, |bytes| bytes.min(most)));
-                // The object of an MP4 with playlists over it is the file, with that room in its first part.
-                if s3.equal_parts || policy.playlists {
-                    let room = &mut policy.layout.mp4_reserve_max_bytes;
-                    *room = (*room).min(s3.part_size.bytes() / 2);
-                }
-            }
-        }
-        policies
     }
 
     /// Where the directory store keeps objects.

@@ -1,31 +1,37 @@
 //! The HTTP side: the API, the recordings' files, health and metrics.
 //!
 //! Contract: every error is `application/problem+json`; every request is counted and, at DEBUG,
-//! logged by its route; no request can panic the process or hold up another. Nothing here writes, but for the
-//! beginning of a deletion, webhooks and what is sent to them again.
+//! logged by its route; no request can panic the process or hold up another. Nothing here writes, but for holds, the
+//! beginning of deletions, webhooks and what is sent to them again, templates, rules, tasks and cuts of live streams.
 
 mod auth;
 mod client;
 mod cors;
+mod deletions;
 mod deliveries;
 mod events;
 mod feed;
 mod front;
 mod health;
+mod holds;
 pub mod keyring;
 mod media;
 mod metrics;
 mod openapi;
+mod planning;
 mod problem;
 pub mod query;
 pub mod range;
 mod rate;
 mod recordings;
+mod rules;
 mod schema;
 mod server;
 mod streams;
 mod tail;
 mod tape;
+mod tasks;
+mod templates;
 mod webhooks;
 
 use std::sync::Arc;
@@ -36,7 +42,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use livetape_catalog::{Catalog, CatalogError};
 use livetape_disk::Spool;
 use livetape_finalize::{Counters, Retention, WallClock};
@@ -47,6 +53,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config::AddressRange;
 use crate::live::Live;
+use crate::plans::Plans;
 use crate::stores::Stores;
 use crate::webhooks::Webhooks;
 use auth::Guard;
@@ -73,6 +80,8 @@ pub struct Api {
     pub spool: Spool,
     /// What is live.
     pub live: Live,
+    /// Which streams are recorded, and how.
+    pub plans: Plans,
     /// Counts what became of recordings.
     pub tail: Arc<EventTail>,
     /// Who is told of events.
@@ -129,8 +138,22 @@ pub fn router(api: Api, access: &Access) -> Router {
         .route("/openapi.json", get(openapi::openapi))
         .route("/metrics", get(metrics::metrics))
         .route("/v1/streams", get(streams::list))
+        .route("/v1/streams/{app}/{stream}/split", post(streams::split))
+        .route("/v1/templates", get(templates::list))
+        .route("/v1/templates/{name}", get(templates::one).put(templates::put).delete(templates::delete))
+        .route("/v1/rules", get(rules::list))
+        .route("/v1/rules/{name}", get(rules::one).put(rules::put).delete(rules::delete))
+        .route("/v1/tasks", get(tasks::list).post(tasks::create))
+        .route("/v1/tasks/{id}", get(tasks::one).delete(tasks::delete))
+        .route("/v1/tasks/{id}/stop", post(tasks::stop))
+        .route("/v1/tasks/{id}/pause", post(tasks::pause))
+        .route("/v1/tasks/{id}/resume", post(tasks::resume))
         .route("/v1/recordings", get(recordings::list))
         .route("/v1/recordings/{id}", get(recordings::one).delete(recordings::delete))
+        .route("/v1/recordings/{id}/report", get(recordings::report))
+        .route("/v1/recordings/{id}/hold", put(holds::hold).delete(holds::release))
+        .route("/v1/deletions", get(deletions::list).post(deletions::delete))
+        .route("/v1/deletions/{id}", get(deletions::one))
         .route("/v1/events", get(events::list))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/{id}", get(deliveries::one))

@@ -32,8 +32,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use livetape_catalog::{Applied, Catalog, CatalogError, Change};
 use livetape_finalize::Destination;
-use livetape_media::{Now, WallTime};
-use livetape_record::Policy;
+use livetape_media::{MediaTime, Now, WallTime};
+use livetape_record::QualityLimits;
 use livetape_rtmp::Limits;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -50,6 +50,7 @@ use crate::config::{ByteSize, Config};
 use crate::descriptors;
 use crate::live::Live;
 use crate::metrics;
+use crate::plans::Plans;
 use connection::Connection;
 use counts::Counts;
 use episode::Episode;
@@ -64,6 +65,9 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// Changes of sessions that may wait for the catalog at once. Far below what the catalog lets wait, so
 /// that handing one over never waits.
 const CHANGES_WAITING: usize = 1024;
+
+/// Recorders of a stream that threads are kept ready for.
+const RECORDERS: usize = 6;
 
 /// What all connections share.
 pub struct Context {
@@ -85,6 +89,8 @@ pub struct Context {
     pub stall_grace: Duration,
     /// How long something that should move may stand still before it is told.
     pub stall_warning: Duration,
+    /// From when on the quality of what is sent is told.
+    pub quality: QualityLimits,
     /// What happens to a push of a stream that is already live.
     pub on_conflict: OnConflict,
     /// Who may push.
@@ -93,8 +99,14 @@ pub struct Context {
     resumption: Resumption,
     /// Streams whose recordings do.
     waiting: Waiting,
-    /// How each stream is recorded, one policy for each format.
-    pub policies: Vec<Policy>,
+    /// How each stream is recorded.
+    pub plans: Plans,
+    /// What is held of each stream for what begins to record it: media before the last key frame, bytes.
+    pub preroll: MediaTime,
+    /// Bytes of that, for each stream.
+    pub max_preroll_bytes: usize,
+    /// Bytes of that, of all streams.
+    pub prerolls: Arc<Budget>,
     /// Where recordings go.
     pub destination: Arc<Destination>,
     /// Looks whether there is space.
@@ -122,6 +134,7 @@ impl Context {
     pub fn new(
         config: &Config,
         authorization: Authorization,
+        plans: Plans,
         destination: Arc<Destination>,
         live: Live,
         draining: CancellationToken,
@@ -138,11 +151,15 @@ impl Context {
             assembling: Budget::new(bytes(config.rtmp.max_total_memory), "assembling"),
             stall_grace: config.record.stall_grace.duration(),
             stall_warning: config.record.stall_warning.duration(),
+            quality: config.quality.limits(),
             on_conflict: config.rtmp.on_conflict,
             authorization,
             resumption: Resumption::new(&config.record),
             waiting: Waiting::default(),
-            policies: config.policies(),
+            plans,
+            preroll: MediaTime::from(config.record.preroll.duration()),
+            max_preroll_bytes: bytes(config.record.max_preroll_size),
+            prerolls: Budget::new(bytes(config.record.max_preroll_total), "preroll"),
             warnings: Warnings::new(destination.catalog.clone()),
             destination,
             space: SpaceProbe::default(),
@@ -177,7 +194,7 @@ impl Context {
 /// disk lets hang stand in nobody's way.
 fn writing_threads(config: &Config) -> usize {
     let connections = usize::try_from(config.rtmp.max_connections).unwrap_or(usize::MAX);
-    connections.saturating_mul(config.record.formats().len()).saturating_mul(2)
+    connections.saturating_mul(RECORDERS).saturating_mul(2)
 }
 
 /// The machine's clocks.

@@ -15,6 +15,7 @@ pub mod live;
 pub mod log;
 pub mod metrics;
 pub mod online;
+pub mod plans;
 pub mod receive;
 pub mod serve;
 pub mod signals;

@@ -12,15 +12,26 @@ use std::time::{Duration, Instant};
 
 use livetape_media::{Format, MediaTime, Track, TrackKind, WallTime};
 use livetape_mux::Progress;
-use livetape_record::{RecordingId, SessionId, StreamPath};
+use livetape_record::{RecordingId, SessionId, StreamPath, TaskId};
 use livetape_rtmp::CloseReason;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use view::{LiveAudio, LiveRecording, LiveVideo, StreamView};
 
-/// A request to a connection's task to end one of its sessions.
-pub type CloseRequest = (SessionId, CloseReason);
+/// A request to a connection's task about one of its sessions.
+pub type Request = (SessionId, Wanted);
+
+/// What is wanted of a session.
+#[derive(Debug)]
+pub enum Wanted {
+    /// That it ends.
+    Close(CloseReason),
+    /// That its recordings end at the next key frame and others begin; the answer is which end.
+    Split(oneshot::Sender<Vec<RecordingId>>),
+    /// That it does what tasks want of it; the answer is that it has.
+    Attend(oneshot::Sender<()>),
+}
 
 /// Every live stream. Cheap to clone.
 #[derive(Clone, Default)]
@@ -43,8 +54,8 @@ pub struct LiveSession {
     pub remote: String,
     /// When it was accepted.
     pub started_at: WallTime,
-    /// Tells its connection to end it.
-    pub close: mpsc::Sender<CloseRequest>,
+    /// Reaches its connection.
+    pub requests: mpsc::Sender<Request>,
     /// Bytes of media received.
     pub received_bytes: AtomicU64,
     /// Media time received, in milliseconds.
@@ -61,7 +72,10 @@ struct Details {
     first: Option<MediaTime>,
     tracks: BTreeMap<TrackKind, (Track, u64)>,
     recordings: BTreeMap<RecordingId, OpenRecording>,
-    lanes: BTreeMap<Format, LaneState>,
+    lanes: BTreeMap<LaneKey, LaneState>,
+    /// Recordings of tasks, those that are over as well.
+    of_tasks: BTreeMap<RecordingId, TaskId>,
+    tasks: BTreeMap<TaskId, Attended>,
     /// Media in the store, by format, and announced, by webhook and format.
     stored: BTreeMap<Format, Duration>,
     announced: BTreeMap<String, BTreeMap<Format, Duration>>,
@@ -70,8 +84,21 @@ struct Details {
     adopted: BTreeSet<SessionId>,
     /// It has ended, and its recordings wait until then for their publisher.
     waiting_until: Option<WallTime>,
+    template: Option<String>,
     /// When the oldest media came that a power cut would cost.
     unsynced_since: Option<Instant>,
+}
+
+/// What is recorded: the task, none for what the template says, and the format.
+pub type LaneKey = (Option<TaskId>, Format);
+
+/// What is done of what a task wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attended {
+    /// The formats that are recorded for it.
+    pub records: Vec<Format>,
+    /// The formats that are recorded anyway.
+    pub covered: Vec<Format>,
 }
 
 /// A recording that is open.
@@ -124,6 +151,11 @@ impl Live {
         lock(&self.0).streams.len()
     }
 
+    /// The session that has this stream.
+    pub fn holder(&self, path: &StreamPath) -> Option<Arc<LiveSession>> {
+        lock(&self.0).streams.get(path).cloned()
+    }
+
     /// Every stream that is live or waits for its publisher, by name.
     pub fn streams(&self) -> Vec<StreamView> {
         let (streams, mut ending) = {
@@ -161,7 +193,10 @@ impl Live {
     /// A recording is whole in the store.
     pub fn stored(&self, id: &RecordingId, media: Duration) {
         if let Some(session) = self.session(&id.session) {
-            *lock(&session.details).stored.entry(id.format).or_default() += media;
+            let mut details = lock(&session.details);
+            if !details.of_tasks.contains_key(id) {
+                *details.stored.entry(id.format).or_default() += media;
+            }
         }
     }
 
@@ -169,6 +204,9 @@ impl Live {
     pub fn announced(&self, webhook: &str, id: &RecordingId, media: Duration) {
         if let Some(session) = self.session(&id.session) {
             let mut details = lock(&session.details);
+            if details.of_tasks.contains_key(id) {
+                return;
+            }
             *details.announced.entry(webhook.to_owned()).or_default().entry(id.format).or_default() += media;
         }
     }
@@ -223,14 +261,14 @@ impl LiveSession {
         path: StreamPath,
         remote: String,
         started_at: WallTime,
-        close: mpsc::Sender<CloseRequest>,
+        requests: mpsc::Sender<Request>,
     ) -> Self {
         Self {
             id,
             path,
             remote,
             started_at,
-            close,
+            requests,
             received_bytes: AtomicU64::new(0),
             received_ms: AtomicU64::new(0),
             latest_ms: AtomicI64::new(i64::MIN),
@@ -267,10 +305,12 @@ impl LiveSession {
         }
     }
 
-    /// A recording is open under `key`, from `start` on.
-    pub fn recording_began(&self, id: RecordingId, key: &str, start: MediaTime) {
+    /// A recording is open under `key`, from `start` on, perhaps for a task.
+    pub fn recording_began(&self, id: RecordingId, task: Option<TaskId>, key: &str, start: MediaTime) {
         let open = OpenRecording { key: key.to_owned(), start, progress: Progress::default() };
-        lock(&self.details).recordings.insert(id, open);
+        let mut details = lock(&self.details);
+        details.of_tasks.extend(task.map(|task| (id, task)));
+        details.recordings.insert(id, open);
     }
 
     /// An open recording has come this far.
@@ -285,9 +325,29 @@ impl LiveSession {
         lock(&self.details).recordings.remove(id);
     }
 
-    /// How far the session has been recorded in one format.
-    pub fn lane(&self, format: Format, state: &LaneState) {
-        lock(&self.details).lanes.insert(format, state.clone());
+    /// How far something of the session has been recorded.
+    pub fn lane(&self, key: LaneKey, state: &LaneState) {
+        lock(&self.details).lanes.insert(key, state.clone());
+    }
+
+    /// It is not recorded any more.
+    pub fn lane_ended(&self, key: LaneKey) {
+        lock(&self.details).lanes.remove(&key);
+    }
+
+    /// What is done of what tasks want.
+    pub fn attend(&self, tasks: BTreeMap<TaskId, Attended>) {
+        lock(&self.details).tasks = tasks;
+    }
+
+    /// The same of one task.
+    pub fn attended(&self, task: TaskId) -> Attended {
+        lock(&self.details).tasks.get(&task).cloned().unwrap_or_default()
+    }
+
+    /// The template it is recorded by; none: it is not.
+    pub fn planned(&self, template: Option<String>) {
+        lock(&self.details).template = template;
     }
 
     /// It goes on with the recordings of another session.

@@ -332,7 +332,7 @@ pub fn unstored(age: Duration, bytes: u64) {
 }
 
 /// Bytes held in memory. `stage` is a word of the code: `waiting` for the disk, `assembling` messages
-/// and fragments.
+/// and fragments, `preroll` of what is held for tasks.
 #[derive(Clone)]
 pub struct HeldBytes(::metrics::Gauge);
 

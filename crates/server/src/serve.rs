@@ -37,6 +37,7 @@ use crate::http::{self, Access, Api, EventTail, Feed, UrlLifetime};
 use crate::ingest::{self, Authorization, Certificate, Context};
 use crate::live::Live;
 use crate::metrics;
+use crate::plans::Plans;
 use crate::signals::{self, Signals};
 use crate::webhooks::{EndpointMaker, Webhooks};
 
@@ -165,7 +166,8 @@ impl Service {
         tasks.spawn("retention", deleting);
         let transfers = usize::try_from(config.store.max_uploads).unwrap_or(usize::MAX);
         let min_duration = config.record.min_duration.duration();
-        let options = FinalizerOptions { transfers, min_duration, ..FinalizerOptions::default() };
+        let companions = config.record.companions();
+        let options = FinalizerOptions { transfers, min_duration, companions, ..FinalizerOptions::default() };
         let stop = stop_finalize.clone();
         let (finalizer, work) = blocking(move || Ok(Finalizer::new(tools, options, stop)?)).await?;
         tasks.spawn("finalizer", work);
@@ -189,7 +191,13 @@ impl Service {
         let (stop_rtmp, stop_http) = (CancellationToken::new(), CancellationToken::new());
         let authorization = Authorization::new(&config.push).context("push.url")?;
         let open_to_all = authorization.is_open();
-        let context = context(&config, authorization, &opened, &live, &finalizer, draining.clone());
+        let plans = blocking({
+            let (config, catalog, live) = (config.clone(), opened.catalog.clone(), live.clone());
+            move || Ok(Plans::open(&config, &catalog, &live)?)
+        });
+        let plans = plans.await?;
+        tasks.spawn("tasks", plans.tasks.clone().follow(system_clock()));
+        let context = context(&config, authorization, &plans, &opened, &live, &finalizer, draining.clone());
         let api = Api {
             catalog: opened.catalog.clone(),
             stores: opened.stores.clone(),
@@ -199,6 +207,7 @@ impl Service {
             },
             spool: opened.spool.clone(),
             live: live.clone(),
+            plans,
             tail,
             webhooks,
             feed: Feed::new(&opened.catalog, stop_http.clone()),
@@ -322,6 +331,7 @@ async fn run_show(show: Option<impl Future<Output = Result<(), anyhow::Error>>>)
 fn context(
     config: &Config,
     authorization: Authorization,
+    plans: &Plans,
     opened: &Opened,
     live: &Live,
     finalizer: &Finalizer,
@@ -335,7 +345,7 @@ fn context(
         min_free_bytes: config.record.min_free.bytes(),
         told: Box::new(move |report| told(&finalizer, &streams, report)),
     };
-    Context::new(config, authorization, Arc::new(destination), live.clone(), draining)
+    Context::new(config, authorization, plans.clone(), Arc::new(destination), live.clone(), draining)
 }
 
 /// The tokens of the API. Beyond loopback there must be one.

@@ -15,6 +15,8 @@ pub enum ContentType {
     Playlist,
     /// `.flv`
     Flv,
+    /// `.json`
+    Json,
     /// Anything else.
     Bytes,
 }
@@ -28,6 +30,7 @@ impl ContentType {
             "ts" => Self::TransportStream,
             "m3u8" => Self::Playlist,
             "flv" => Self::Flv,
+            "json" => Self::Json,
             _ => Self::Bytes,
         }
     }
@@ -45,6 +48,7 @@ impl ContentType {
             Self::TransportStream => "video/mp2t",
             Self::Playlist => "application/vnd.apple.mpegurl",
             Self::Flv => "video/x-flv",
+            Self::Json => "application/json",
             Self::Bytes => "application/octet-stream",
         }
     }

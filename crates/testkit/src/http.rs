@@ -87,6 +87,19 @@ impl Client {
         answer.unwrap_or_else(|error| panic!("DELETE {path}: {error}"))
     }
 
+    /// A request with a body of JSON, or none; panics when no answer comes.
+    pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
+        let answer = request
+            .header("content-type", "application/json")
+            .body(body)
+            .map_err(|error| error.to_string())
+            .and_then(|request| self.agent.run(request).map_err(|error| error.to_string()))
+            .and_then(Answer::of);
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
     /// `GET`; panics when no answer comes.
     pub fn get(&self, path: &str) -> Answer {
         self.get_with(path, &[])

@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::Work;
 use super::outbox::recording_event_id;
 use super::recordings::conflict;
-use crate::{Applied, CatalogError, DeletionReason, RecordingState, RecordingView};
+use crate::{Applied, CatalogError, DeletionReason, RecordingRow, RecordingState, RecordingView};
 
 impl Work<'_> {
     pub(super) fn deletion_started(&self, id: &RecordingId, reason: DeletionReason) -> Result<Applied, CatalogError> {
@@ -19,6 +19,10 @@ impl Work<'_> {
                 return Err(conflict(id, format!("it is being deleted, the reason being {before}")));
             }
             (from, _) => return Err(CatalogError::Transition { id: *id, from, change: "deleting it" }),
+        }
+        self.refuse_held(&row)?;
+        if let Some(over) = self.playlists_over(id)? {
+            self.refuse_held(&over)?;
         }
         self.connection
             .prepare_cached("UPDATE recordings SET deleting = ?2 WHERE id = ?1")
@@ -40,6 +44,7 @@ impl Work<'_> {
         if row.deleting.is_none() || !row.spool_evicted || self.is_needed(id)? {
             return Err(CatalogError::Transition { id: *id, from: row.state, change: "taking its row away" });
         }
+        self.count_deleted(id, at)?;
         self.connection
             .prepare_cached("DELETE FROM recordings WHERE id = ?1")
             .and_then(|mut delete| delete.execute([id.to_string()]))
@@ -47,6 +52,14 @@ impl Work<'_> {
         let start = row.start;
         self.tell_of(id, "deleted", at, start, RecordingView::deleted(row, self.addresses))?;
         Ok(Applied::Done)
+    }
+
+    /// That nobody holds it.
+    fn refuse_held(&self, row: &RecordingRow) -> Result<(), CatalogError> {
+        match &row.hold {
+            None => Ok(()),
+            Some(hold) => Err(CatalogError::Held { id: row.id, by: hold.by.clone(), reason: hold.reason.clone() }),
+        }
     }
 
     fn has_event(&self, id: &str) -> Result<bool, CatalogError> {

@@ -94,13 +94,24 @@ impl Work<'_> {
             .connection
             .prepare_cached("SELECT coalesce(max(seq), 0) FROM events WHERE subject = ?1")?
             .query_row([subject], |row| row.get(0))?;
+        // Numbers go on where those stopped that were pruned.
+        let pruned: i64 = match last > 0 && !self.fills_gaps {
+            true => 0,
+            false => self
+                .connection
+                .prepare_cached("SELECT seq FROM pruned WHERE subject = ?1")?
+                .query_row([subject], |row| row.get(0))
+                .optional()?
+                .unwrap_or(0),
+        };
+        let last = last.max(pruned);
         if !self.fills_gaps {
             return Ok(last + 1);
         }
         let missing = "SELECT coalesce(min(before.seq + 1), ?2 + 1) FROM \
-             (SELECT 0 AS seq UNION ALL SELECT seq FROM events WHERE subject = ?1 AND seq IS NOT NULL) AS before \
+             (SELECT ?3 AS seq UNION ALL SELECT seq FROM events WHERE subject = ?1 AND seq IS NOT NULL) AS before \
              WHERE NOT EXISTS (SELECT 1 FROM events WHERE subject = ?1 AND seq = before.seq + 1)";
-        self.connection.prepare_cached(missing)?.query_row(params![subject, last], |row| row.get(0))
+        self.connection.prepare_cached(missing)?.query_row(params![subject, last, pruned], |row| row.get(0))
     }
 
     /// Whether the event that is there already tells of the same thing.

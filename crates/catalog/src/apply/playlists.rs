@@ -5,13 +5,14 @@
 //! ```text
 //! MP4                     playlists
 //! opened                  opened, right after
+//! paused, resumed         the same
 //! finished                finished with what they list; discarded, when there are none
 //! discarded, uploading, ready, failed, evicted         the same, with their own events
 //! its deletion begins     theirs begins
 //! deleted                 not before they are
 //! ```
 //!
-//! They alone can be deleted; the MP4 stays.
+//! They alone can be deleted; the MP4 stays. A hold on either is one on both.
 
 use std::time::Duration;
 
@@ -20,7 +21,9 @@ use livetape_record::RecordingId;
 
 use super::Work;
 use super::recordings::conflict;
-use crate::{Applied, AudioFacts, CatalogError, Change, Facts, NewRecording, RecordingRow, RecordingState, VideoFacts};
+use crate::{
+    Applied, AudioFacts, CatalogError, Change, Facts, Hold, NewRecording, RecordingRow, RecordingState, VideoFacts,
+};
 
 impl Work<'_> {
     /// An MP4 that grows gets playlists.
@@ -35,30 +38,36 @@ impl Work<'_> {
         }
         let new = NewRecording {
             id,
-            app: media.app,
-            stream: media.stream,
+            app: media.app.clone(),
+            stream: media.stream.clone(),
+            task: media.task,
             key: key.to_owned(),
             started_at: media.started_at,
             start: media.start.unwrap_or_default(),
-            start_reason: media.start_reason,
-            video: media.video,
-            audio: media.audio,
+            start_reason: media.start_reason.clone(),
+            video: media.video.clone(),
+            audio: media.audio.clone(),
         };
-        self.recording_opened(&new, Some(of))
+        let applied = self.recording_opened(&new, Some(of))?;
+        // Whoever holds the media holds what is made of it.
+        if let Some(Hold { at, by, reason }) = &media.hold {
+            self.recording_held(&id, *at, by, reason)?;
+        }
+        Ok(applied)
     }
 
     /// Makes of the playlists over an MP4 what `change` has made of it.
     pub(super) fn follow(&self, change: &Change) -> Result<(), CatalogError> {
         match change {
-            Change::RecordingPaused { id, at, until } => {
+            Change::RecordingWaits { id, at, until } => {
                 if let Some(row) = self.playlists_over(id)? {
-                    self.recording_paused(&row.id, *at, *until)?;
+                    self.recording_waits(&row.id, *at, *until)?;
                 }
             }
-            Change::RecordingResumed { id, session, gap } => {
+            Change::RecordingContinued { id, session, gap } => {
                 if let Some(row) = self.playlists_over(id)? {
                     let gap = self.gap_of_playlists(&row, gap)?;
-                    self.recording_resumed(&row.id, session, &gap)?;
+                    self.recording_continued(&row.id, session, &gap)?;
                 }
             }
             Change::RecordingFinished { id, ended_at, reason, facts, recovered, lost } => {
@@ -75,6 +84,16 @@ impl Work<'_> {
             Change::RecordingDiscarded { id, at, reason, lost } => {
                 if let Some(row) = self.playlists_over(id)? {
                     self.recording_discarded(&row.id, *at, reason, *lost)?;
+                }
+            }
+            Change::RecordingPaused { id, at } => {
+                if let Some(row) = self.playlists_over(id)? {
+                    self.recording_pauses(&row.id, "paused", *at)?;
+                }
+            }
+            Change::RecordingResumed { id, at } => {
+                if let Some(row) = self.playlists_over(id)? {
+                    self.recording_pauses(&row.id, "resumed", *at)?;
                 }
             }
             Change::UploadStarted { id } => {

@@ -48,9 +48,9 @@ impl Work<'_> {
             .prepare_cached(
                 "INSERT INTO recordings (id, session, node, app, stream, subject, format, state, key, started_ms, \
                  start_reason, video_codec, video_width, video_height, video_frame_rate, video_frames, audio_codec, \
-                 audio_sample_rate, audio_channels, audio_frames, start_ms, media_of) \
+                 audio_sample_rate, audio_channels, audio_frames, start_ms, media_of, task) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'recording', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-                 ?18, ?19, ?20, ?21)",
+                 ?18, ?19, ?20, ?21, ?22)",
             )
             .and_then(|mut insert| {
                 insert.execute(params![
@@ -75,6 +75,7 @@ impl Work<'_> {
                     audio_frames,
                     new.start.as_millis(),
                     media_of.map(RecordingId::to_string),
+                    new.task.map(|task| task.to_string()),
                 ])
             })
             .map_err(CatalogError::sqlite("writing a recording"))?;
@@ -273,7 +274,7 @@ impl Work<'_> {
     pub(crate) fn recording_event(&self, id: &RecordingId, verb: &str, at: WallTime) -> Result<Applied, CatalogError> {
         let row = self.known(id)?;
         let start = row.start;
-        let data = RecordingView::new(row, self.addresses);
+        let data = RecordingView::told(row, self.addresses);
         self.tell_of(id, verb, at, start, data)?;
         Ok(Applied::Done)
     }
@@ -303,8 +304,21 @@ impl Work<'_> {
         start: Option<MediaTime>,
         data: RecordingView,
     ) -> Result<(), CatalogError> {
+        self.tell(id, verb, verb, at, start, data)
+    }
+
+    /// The same of an event whose id ends in something else than its type.
+    pub(super) fn tell(
+        &self,
+        id: &RecordingId,
+        end: &str,
+        verb: &str,
+        at: WallTime,
+        start: Option<MediaTime>,
+        data: RecordingView,
+    ) -> Result<(), CatalogError> {
         let session = self.session(&id.session)?.ok_or(CatalogError::UnknownSession(id.session))?;
-        let (id, kind) = (recording_event_id(id, verb), format!("recording.{verb}"));
+        let (id, kind) = (recording_event_id(id, end), format!("recording.{verb}"));
         self.emit(session, start, Told { id: &id, kind: &kind, at, data })
     }
 

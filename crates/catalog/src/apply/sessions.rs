@@ -1,30 +1,13 @@
-//! Sessions, and warnings within them.
+//! Sessions.
 
 use livetape_media::WallTime;
-use livetape_record::{RecordingId, SessionId};
+use livetape_record::SessionId;
 use rusqlite::{OptionalExtension, params};
-use serde::Serialize;
 
-use super::outbox::{Told, recording_event_id, session_event_id};
-use super::{MAX_TEXT_BYTES, Work};
-use crate::columns::{self, bounded};
+use super::Work;
+use super::outbox::{Told, session_event_id};
+use crate::columns;
 use crate::{Applied, CatalogError, NewSession, SessionRow, SessionView};
-
-/// Warnings kept of one recording, and of one session; a publisher can cause them at will.
-const MAX_WARNINGS: i64 = 100;
-
-#[derive(Serialize)]
-struct WarningData<'a> {
-    #[serde(serialize_with = "crate::view::optional_text")]
-    recording_id: Option<RecordingId>,
-    #[serde(serialize_with = "crate::view::text")]
-    session_id: SessionId,
-    app: &'a str,
-    stream: &'a str,
-    format: Option<&'static str>,
-    kind: &'a str,
-    detail: &'a str,
-}
 
 impl Work<'_> {
     pub(super) fn session_started(&self, new: &NewSession) -> Result<Applied, CatalogError> {
@@ -81,57 +64,6 @@ impl Work<'_> {
         let data = SessionView::from(row.clone());
         self.emit(row, None, Told { id: &id, kind: &kind, at, data })?;
         Ok(Applied::Done)
-    }
-
-    pub(super) fn warning(
-        &self,
-        session: &SessionId,
-        recording: Option<&RecordingId>,
-        kind: &str,
-        detail: &str,
-        at: WallTime,
-    ) -> Result<Applied, CatalogError> {
-        let row = self.session(session)?.ok_or(CatalogError::UnknownSession(*session))?;
-        let counted = match recording {
-            Some(id) if id.session != *session => return Err(CatalogError::UnknownRecording(*id)),
-            Some(id) => self.count_warning(
-                "UPDATE recordings SET warnings = warnings + 1 WHERE id = ?1 RETURNING warnings",
-                &id.to_string(),
-            )?,
-            None => self.count_warning(
-                "UPDATE sessions SET warnings = warnings + 1 WHERE id = ?1 RETURNING warnings",
-                &session.to_string(),
-            )?,
-        };
-        let number = match (counted, recording) {
-            (Some(number), _) => number,
-            (None, Some(id)) => return Err(CatalogError::UnknownRecording(*id)),
-            (None, None) => return Err(CatalogError::UnknownSession(*session)),
-        };
-        if number > MAX_WARNINGS {
-            return Ok(Applied::Suppressed);
-        }
-        let verb = format!("warning_{number}");
-        let id = recording.map_or_else(|| session_event_id(session, &verb), |id| recording_event_id(id, &verb));
-        let (app, stream) = (row.app.clone(), row.stream.clone());
-        let data = WarningData {
-            recording_id: recording.copied(),
-            session_id: *session,
-            app: &app,
-            stream: &stream,
-            format: recording.map(|id| id.format.name()),
-            kind,
-            detail: bounded(detail, MAX_TEXT_BYTES),
-        };
-        self.emit(row, None, Told { id: &id, kind: "recording.warning", at, data })?;
-        Ok(Applied::Done)
-    }
-
-    fn count_warning(&self, sql: &str, id: &str) -> Result<Option<i64>, CatalogError> {
-        self.connection
-            .prepare_cached(sql)
-            .and_then(|mut update| update.query_row([id], |row| row.get(0)).optional())
-            .map_err(CatalogError::sqlite("counting a warning"))
     }
 
     pub(super) fn session(&self, id: &SessionId) -> Result<Option<SessionRow>, CatalogError> {

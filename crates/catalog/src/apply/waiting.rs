@@ -11,7 +11,7 @@ use super::recordings::conflict;
 use crate::{Applied, CatalogError, RecordingRow, RecordingState, gaps};
 
 impl Work<'_> {
-    pub(super) fn recording_paused(
+    pub(super) fn recording_waits(
         &self,
         id: &RecordingId,
         at: WallTime,
@@ -19,7 +19,7 @@ impl Work<'_> {
     ) -> Result<Applied, CatalogError> {
         let row = self.known(id)?;
         if row.state != RecordingState::Recording {
-            return Err(CatalogError::Transition { id: *id, from: row.state, change: "pausing it" });
+            return Err(CatalogError::Transition { id: *id, from: row.state, change: "having it wait" });
         }
         if row.waiting_until == Some(until) {
             return Ok(Applied::Already);
@@ -29,14 +29,14 @@ impl Work<'_> {
         self.connection
             .prepare_cached("UPDATE recordings SET waiting_ms = ?2 WHERE id = ?1")
             .and_then(|mut update| update.execute(params![id.to_string(), until.as_unix_millis()]))
-            .map_err(CatalogError::sqlite("pausing a recording"))?;
+            .map_err(CatalogError::sqlite("having a recording wait"))?;
         if began {
-            self.recording_event_numbered(id, "paused", number, at)?;
+            self.recording_event_numbered(id, "waiting", number, at)?;
         }
         Ok(Applied::Done)
     }
 
-    pub(super) fn recording_resumed(
+    pub(super) fn recording_continued(
         &self,
         id: &RecordingId,
         session: &SessionId,
@@ -58,7 +58,7 @@ impl Work<'_> {
             .prepare_cached("UPDATE recordings SET waiting_ms = NULL, gaps = ?2 WHERE id = ?1")
             .and_then(|mut update| update.execute(params![id.to_string(), gaps::write(&gaps)]))
             .map_err(CatalogError::sqlite("going on with a recording"))?;
-        self.recording_event_numbered(id, "resumed", gaps.len(), gap.to)?;
+        self.recording_event_numbered(id, "continued", gaps.len(), gap.to)?;
         Ok(Applied::Done)
     }
 

@@ -54,7 +54,7 @@ impl Catalog {
                 recordings: tallies.into_iter().collect(),
                 stored_bytes: one("SELECT bytes FROM tallies WHERE state = 'ready'")?,
                 sessions_open: one("SELECT count(*) FROM sessions WHERE ended_ms IS NULL")?,
-                events: one("SELECT coalesce(max(sequence), 0) FROM events")?,
+                events: one("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)")?,
                 oldest_not_ready: connection
                     .prepare_cached(
                         "SELECT min(ended_ms) FROM recordings INDEXED BY recordings_state \

@@ -8,7 +8,7 @@ use crate::{Catalog, CatalogError, RecordingRow, StoreRole, columns};
 
 impl Catalog {
     /// The first `limit` recordings to be deleted, those that ended first before others: ready, out of the
-    /// spool, not being deleted yet; with `before`, those that ended before it; with `store`, those that
+    /// spool, not being deleted yet, held by nobody; with `before`, those that ended before it; with `store`, those that
     /// this one has. Playlists over an MP4 are not among them: they go with it.
     pub fn oldest_stored(
         &self,
@@ -23,7 +23,7 @@ impl Catalog {
         };
         let sql = format!(
             "SELECT {} FROM recordings INDEXED BY recordings_stored \
-             WHERE state = 'ready' AND deleting IS NULL AND ended_ms < ?1 AND spool_evicted = 1 AND media_of IS NULL \
+             WHERE state = 'ready' AND deleting IS NULL AND held_ms IS NULL AND ended_ms < ?1 AND spool_evicted = 1 AND media_of IS NULL \
              AND {store} \
              ORDER BY ended_ms, id LIMIT ?2",
             columns::RECORDING

@@ -17,6 +17,19 @@ impl Catalog {
             .with("reading events", |connection| rows(connection, &sql, params![sequence, limit], columns::event))
     }
 
+    /// The place of the first event that is there; if there is none, of the next one that will be. Those before it
+    /// were pruned.
+    pub fn first_event(&self) -> Result<i64, CatalogError> {
+        self.readers().with("looking for the first event", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT coalesce((SELECT min(sequence) FROM events), \
+                     (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'events'), 1)",
+                )?
+                .query_row([], |row| row.get(0))
+        })
+    }
+
     /// The event with this id.
     pub fn event(&self, id: &str) -> Result<Option<EventRow>, CatalogError> {
         self.readers().with("reading an event", |connection| {

@@ -5,6 +5,7 @@
 //!
 //! | condition | index | rows read |
 //! | --- | --- | --- |
+//! | held | `recordings_held` | those that are held |
 //! | app and stream | `recordings_subject` | the stream's |
 //! | prefix of at most [`MAX_SUBJECTS`] streams | `recordings_subject`, merged | a page of each stream at most |
 //! | stream | `recordings_stream` | the name's |
@@ -31,11 +32,7 @@ impl Catalog {
     pub fn recordings(&self, filter: &RecordingFilter) -> Result<Page<RecordingView>, CatalogError> {
         filter.check()?;
         let cursor = filter.cursor.as_deref().map(|text| Cursor::decode(text, filter)).transpose()?;
-        let mut rows = self.readers().with("listing recordings", |connection| {
-            let earliest = earliest_start(connection, filter)?;
-            let listing = Listing { connection, filter, cursor: cursor.as_ref(), earliest };
-            listing.read()
-        })?;
+        let mut rows = self.rows_below(filter, cursor.as_ref())?;
         let more = rows.len() > filter.limit;
         rows.truncate(filter.limit);
         let next_cursor = rows.last().filter(|_| more).map(|row| {
@@ -44,6 +41,18 @@ impl Catalog {
         });
         let items = rows.into_iter().map(|row| RecordingView::new(row, self.addresses())).collect();
         Ok(Page { items, next_cursor })
+    }
+
+    /// The first rows of `filter` below the cursor, one more than its limit.
+    pub(super) fn rows_below(
+        &self,
+        filter: &RecordingFilter,
+        cursor: Option<&Cursor>,
+    ) -> Result<Vec<RecordingRow>, CatalogError> {
+        self.readers().with("listing recordings", |connection| {
+            let earliest = earliest_start(connection, filter)?;
+            Listing { connection, filter, cursor, earliest }.read()
+        })
     }
 }
 
@@ -59,6 +68,9 @@ impl Listing<'_> {
     /// The page's rows and one more if there is one.
     fn read(&self) -> rusqlite::Result<Vec<RecordingRow>> {
         let filter = self.filter;
+        if filter.held == Some(true) {
+            return self.walk("recordings_held");
+        }
         let index = match (&filter.app, &filter.stream, &filter.prefix, filter.state) {
             (Some(app), Some(stream), _, _) => return self.merge(&[format!("{app}/{stream}")]),
             (_, _, Some(prefix), _) => match self.subjects(prefix)? {
@@ -71,6 +83,11 @@ impl Listing<'_> {
             (_, _, _, Some(_)) => "recordings_state",
             _ => "recordings_newest",
         };
+        self.walk(index)
+    }
+
+    /// Rows of one index, newest first.
+    fn walk(&self, index: &str) -> rusqlite::Result<Vec<RecordingRow>> {
         let (sql, values) = self.query(index, None);
         super::rows(self.connection, &sql, params_from_iter(values), columns::recording)
     }
@@ -149,13 +166,19 @@ impl Listing<'_> {
         if let Some(earliest) = self.earliest {
             take("started_ms >= ?", earliest.into());
         }
+        if let Some(held) = filter.held {
+            conditions.push(if held { "held_ms IS NOT NULL" } else { "held_ms IS NULL" }.to_owned());
+        }
         match (self.cursor, filter.to) {
             (Some(cursor), _) => {
                 // Below the cursor is below `to` as well.
                 values.extend([cursor.started_ms.into(), cursor.id.clone().into()]);
                 conditions.push(format!("(started_ms, id) < (?{}, ?{})", values.len() - 1, values.len()));
             }
-            (None, Some(to)) => take("started_ms < ?", to.as_unix_millis().into()),
+            (None, Some(to)) => {
+                values.push(to.as_unix_millis().into());
+                conditions.push(format!("started_ms < ?{}", values.len()));
+            }
             (None, None) => {}
         }
         let condition = if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") };
@@ -184,7 +207,10 @@ fn earliest_start(connection: &Connection, filter: &RecordingFilter) -> rusqlite
     let Some(from) = filter.from else { return Ok(None) };
     let longest: i64 = connection.prepare_cached("SELECT longest_ms FROM meta")?.query_row([], |row| row.get(0))?;
     let growing: Option<i64> = connection
-        .prepare_cached("SELECT started_ms FROM recordings WHERE ended_ms IS NULL ORDER BY started_ms LIMIT 1")?
+        .prepare_cached(
+            "SELECT started_ms FROM recordings INDEXED BY recordings_open WHERE ended_ms IS NULL \
+             ORDER BY started_ms LIMIT 1",
+        )?
         .query_row([], |row| row.get(0))
         .optional()?;
     let finished = from.as_unix_millis().saturating_sub(longest);

@@ -17,6 +17,21 @@ impl Catalog {
         self.one_recording("id", &id.to_string())
     }
 
+    /// What is said of a recording's integrity, as JSON: nothing before it has ended, nor of one that was not kept. Of
+    /// playlists over an MP4 it is what is said of that.
+    pub fn report(&self, id: &RecordingId) -> Result<Option<String>, CatalogError> {
+        self.readers().with("reading a report", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT reports.body FROM recordings, reports \
+                     WHERE recordings.id = ?1 AND reports.recording = coalesce(recordings.media_of, recordings.id) \
+                     AND recordings.state IN ('finished', 'uploading', 'ready', 'failed')",
+                )?
+                .query_row([id.to_string()], |row| row.get(0))
+                .optional()
+        })
+    }
+
     /// The playlists over an MP4, if it has some.
     pub fn playlists_over(&self, of: &RecordingId) -> Result<Option<RecordingRow>, CatalogError> {
         Ok(self.recording_row(&of.playlists())?.filter(|row| row.media_of == Some(*of)))

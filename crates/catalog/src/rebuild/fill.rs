@@ -13,10 +13,14 @@ use crate::{CatalogError, RecordingState, columns};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Table {
     Meta,
+    Pruned,
     Endpoints,
+    Plan,
+    Tasks,
     Sequence,
     Sessions,
     Recordings,
+    Reports,
     Events,
     Deliveries,
     Attempts,
@@ -24,15 +28,15 @@ enum Table {
 
 /// Passes over all pages; a row of a later one needs rows of those before.
 const PASSES: [&[Table]; 6] = [
-    &[Table::Meta, Table::Endpoints, Table::Sequence],
+    &[Table::Meta, Table::Pruned, Table::Endpoints, Table::Plan, Table::Tasks, Table::Sequence],
     &[Table::Sessions],
     &[Table::Recordings],
     &[Table::Events],
-    &[Table::Deliveries],
+    &[Table::Deliveries, Table::Reports],
     &[Table::Attempts],
 ];
 /// Columns of a recording in each version that added some.
-const RECORDING_COLUMNS: [usize; 5] = [29, 31, 34, 35, 37];
+const RECORDING_COLUMNS: [usize; 7] = [29, 31, 34, 35, 40, 41, 43];
 /// Columns of a session up to version 3, and now.
 const SESSION_COLUMNS: [usize; 2] = [10, 12];
 
@@ -88,9 +92,13 @@ impl<'a> Filling<'a> {
                 self.sequence = self.sequence.max(integer(&values, 1));
                 return Ok(());
             }
+            Table::Pruned => "SELECT * FROM pruned WHERE subject = ?1",
             Table::Endpoints => "SELECT * FROM endpoints WHERE id = ?1",
+            Table::Plan => "SELECT * FROM plan WHERE kind = ?1 AND name = ?2",
+            Table::Tasks => "SELECT * FROM tasks WHERE id = ?1",
             Table::Sessions => "SELECT * FROM sessions WHERE id = ?1",
             Table::Recordings => "SELECT * FROM recordings WHERE id = ?1",
+            Table::Reports => "SELECT * FROM reports WHERE recording = ?1",
             Table::Events => "SELECT * FROM events WHERE sequence = ?1",
             Table::Deliveries => "SELECT * FROM deliveries WHERE endpoint = ?1 AND event = ?2",
             Table::Attempts => "SELECT * FROM attempts WHERE endpoint = ?1 AND event = ?2 AND attempt = ?3",
@@ -152,6 +160,7 @@ impl<'a> Filling<'a> {
         let (columns, condition, read): (_, _, fn(&Row<'_>) -> rusqlite::Result<()>) = match table {
             Table::Sessions => (columns::SESSION, "id = ?1", |row| columns::session(row).map(drop)),
             Table::Recordings => (columns::RECORDING, "id = ?1", |row| columns::recording(row).map(drop)),
+            Table::Tasks => (columns::TASK, "id = ?1", |row| columns::task(row).map(drop)),
             Table::Deliveries => ("attempts", "endpoint = ?1 AND event = ?2", |row| row.get::<_, u32>(0).map(drop)),
             Table::Attempts => ("attempt, status", "endpoint = ?1 AND event = ?2 AND attempt = ?3", |row| {
                 row.get::<_, u32>(0).and_then(|_| row.get::<_, Option<u16>>(1)).map(drop)
@@ -249,10 +258,14 @@ impl Table {
     const fn name(self) -> &'static str {
         match self {
             Self::Meta => "meta",
+            Self::Pruned => "pruned",
             Self::Endpoints => "endpoints",
+            Self::Plan => "plan",
+            Self::Tasks => "tasks",
             Self::Sequence => "sqlite_sequence",
             Self::Sessions => "sessions",
             Self::Recordings => "recordings",
+            Self::Reports => "reports",
             Self::Events => "events",
             Self::Deliveries => "deliveries",
             Self::Attempts => "attempts",
@@ -266,6 +279,7 @@ fn table_of(record: &Record) -> Option<Table> {
     let begins = |text: &String, with: &str| text.starts_with(with);
     match (record.rowid.is_some(), record.values.as_slice()) {
         (true, [Null | Integer(_), Text(_), Integer(_), Integer(_)]) => Some(Table::Meta),
+        (true, [Text(id), Text(_)]) if begins(id, "rec_") => Some(Table::Reports),
         (true, [Text(name), Integer(_)]) if name == "events" => Some(Table::Sequence),
         (true, values @ [Text(id), ..]) if SESSION_COLUMNS.contains(&values.len()) && begins(id, "ses_") => {
             Some(Table::Sessions)
@@ -273,12 +287,21 @@ fn table_of(record: &Record) -> Option<Table> {
         (true, values @ [Text(id), Text(_), ..]) if RECORDING_COLUMNS.contains(&values.len()) && begins(id, "rec_") => {
             Some(Table::Recordings)
         }
+        (true, [Text(id), Text(_), Text(_), Text(_), Integer(_), Integer(_), Null | Integer(_), rest @ ..])
+            if rest.len() == 5 && begins(id, "task_") =>
+        {
+            Some(Table::Tasks)
+        }
+        (false, [Text(kind), Text(_), Null | Text(_), Integer(_)]) if matches!(kind.as_str(), "template" | "rule") => {
+            Some(Table::Plan)
+        }
         // Rows that were written before a column was added end without it.
         (true, [Null | Integer(_), Text(id), Text(_), Text(_), Integer(_), Text(_), rest @ ..])
             if rest.len() <= 1 && begins(id, "evt_") =>
         {
             Some(Table::Events)
         }
+        (false, [Text(subject), Integer(_), Integer(_), Integer(_)]) if subject.contains('/') => Some(Table::Pruned),
         (false, [Text(_), Integer(0 | 1), Null | Integer(_), Null | Text(_), Integer(_), rest @ ..])
             if rest.len() <= 1 =>
         {
@@ -314,6 +337,14 @@ fn checked(table: Table, record: Record) -> Option<Vec<Value>> {
                 return None;
             }
             values.resize(RECORDING_COLUMNS.into_iter().max()?, Value::Null);
+            // Deletions by filter are forgotten; what was being deleted still is.
+            *values.get_mut(39)? = Value::Null;
+        }
+        Table::Reports => {
+            let body: serde_json::Value = serde_json::from_str(text(&values, 1)?).ok()?;
+            if body.get("recording_id")?.as_str()? != text(&values, 0)? {
+                return None;
+            }
         }
         Table::Events => {
             let body: serde_json::Value = serde_json::from_str(text(&values, 5)?).ok()?;
@@ -342,24 +373,29 @@ fn checked(table: Table, record: Record) -> Option<Vec<Value>> {
 }
 
 /// How far along a version of a row is.
-fn progress(table: Table, values: &[Value]) -> (usize, i64, i64) {
+fn progress(table: Table, values: &[Value]) -> (usize, i64, i64, i64) {
     match table {
-        Table::Sessions => (usize::from(values.get(7) != Some(&Value::Null)), integer(values, 9), 0),
+        Table::Sessions => (usize::from(values.get(7) != Some(&Value::Null)), integer(values, 9), 0, 0),
         Table::Recordings => {
             let state = text(values, 7).and_then(|state| state.parse::<RecordingState>().ok());
             let state = RecordingState::ALL.into_iter().position(|other| Some(other) == state).map_or(0, |at| at + 1);
             // Of two that are ready, the one that is being deleted.
             let deleting = usize::from(values.get(33).is_some_and(|deleting| *deleting != Value::Null));
+            // Of two that say otherwise who holds it, the later one.
+            let held = integer(values, 35).max(integer(values, 38));
             // Gaps only become more.
-            let gaps = text(values, 36).map_or(0, |gaps| i64::try_from(gaps.len()).unwrap_or(i64::MAX - 1));
-            (2 * state + deleting, gaps + integer(values, 27), integer(values, 28))
+            let gaps = text(values, 42).map_or(0, |gaps| i64::try_from(gaps.len()).unwrap_or(i64::MAX - 1));
+            (2 * state + deleting, gaps + integer(values, 27), integer(values, 28), held)
         }
         Table::Deliveries => {
             let over = text(values, 3).is_some_and(|state| matches!(state, "delivered" | "given_up" | "dropped"));
-            (usize::from(over), integer(values, 4), integer(values, 6))
+            (usize::from(over), integer(values, 4), integer(values, 6), 0)
         }
-        Table::Endpoints => (usize::from(values.get(2) != Some(&Value::Null)), integer(values, 1), 0),
-        Table::Meta | Table::Sequence | Table::Events | Table::Attempts => (0, 0, 0),
+        Table::Endpoints => (usize::from(values.get(2) != Some(&Value::Null)), integer(values, 1), 0, 0),
+        Table::Pruned => (0, integer(values, 2), integer(values, 1), integer(values, 3)),
+        Table::Meta | Table::Sequence | Table::Reports | Table::Events | Table::Attempts => (0, 0, 0, 0),
+        Table::Plan => (0, integer(values, 3), 0, 0),
+        Table::Tasks => (0, integer(values, 11), 0, 0),
     }
 }
 

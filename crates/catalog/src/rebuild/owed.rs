@@ -90,9 +90,14 @@ impl Filling<'_> {
     /// Tells of every recording that is ready and has no event any more.
     fn tell_again(&mut self) -> Result<(), CatalogError> {
         let failed = || CatalogError::sqlite("finding out what is owed");
+        // Of what happened before events were pruned none need be there.
         let ready: Vec<(String, i64)> = self
             .connection
-            .prepare("SELECT id, ready_ms FROM recordings WHERE state = 'ready' ORDER BY ready_ms, id")
+            .prepare(
+                "SELECT id, ready_ms FROM recordings WHERE state = 'ready' AND NOT EXISTS \
+                 (SELECT 1 FROM pruned WHERE pruned.subject = recordings.subject AND pruned.at_ms >= recordings.ready_ms) \
+                 ORDER BY ready_ms, id",
+            )
             .and_then(|mut select| select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
             .map_err(failed())?;
         let addresses = Addresses::new(self.public_base().map_err(failed())?);
@@ -195,6 +200,13 @@ fn recording(kind: &str, at_ms: i64, body: &str, node: &str) -> Option<Vec<Value
         },
         Value::Null,
         column(data, "media_of"),
+        // Nobody holds it, as far as events say.
+        Value::Null,
+        Value::Null,
+        Value::Null,
+        Value::Null,
+        Value::Null,
+        column(data, "task_id"),
         Value::Null,
         gaps(data).map_or(Value::Null, |gaps| Value::Text(crate::gaps::write(&gaps))),
     ])

@@ -1,6 +1,7 @@
--- The catalog, schema version 7: recordings that wait for their publisher and go on.
+-- The catalog, schema version 7: integrity reports.
 
--- Until when it waits for its publisher to come back; NULL: it does not wait.
-ALTER TABLE recordings ADD COLUMN waiting_ms INTEGER CHECK (waiting_ms IS NULL OR state = 'recording');
--- What lies between the sessions it is of, as JSON: [from, to, at, length, apart] of each, in ms; NULL: nothing.
-ALTER TABLE recordings ADD COLUMN gaps TEXT;
+-- One row per recording that has ended and was kept; goes with it.
+CREATE TABLE reports (
+    recording TEXT NOT NULL PRIMARY KEY REFERENCES recordings (id) ON DELETE CASCADE, -- whose
+    body      TEXT NOT NULL -- JSON, as the API shows it
+) STRICT;

@@ -40,6 +40,15 @@ impl Fixture {
         Self { catalog, path, _directory }
     }
 
+    /// Closes the catalog, has something done to it and opens it again.
+    pub fn reopened_after(self, between: impl FnOnce(&std::path::Path)) -> Self {
+        let Self { catalog, path, _directory } = self;
+        drop(catalog);
+        between(&path);
+        let catalog = Catalog::open(&path, options(&[])).unwrap();
+        Self { catalog, path, _directory }
+    }
+
     pub fn apply(&self, change: Change) -> Result<Applied, CatalogError> {
         self.catalog.apply(change)
     }
@@ -71,7 +80,20 @@ impl Fixture {
 
 pub fn dump(connection: &rusqlite::Connection) -> String {
     let mut text = String::new();
-    for table in ["meta", "sessions", "recordings", "tallies", "events", "endpoints", "deliveries", "attempts"] {
+    for table in [
+        "meta",
+        "sessions",
+        "recordings",
+        "tallies",
+        "events",
+        "endpoints",
+        "deliveries",
+        "attempts",
+        "deletions",
+        "pruned",
+        "plan",
+        "tasks",
+    ] {
         let mut select = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
         let columns = select.column_count();
         let mut rows = select.query([]).unwrap();
@@ -119,6 +141,7 @@ pub fn session(number: u128) -> NewSession {
 /// The first MP4 recording of session `number`.
 pub fn recording(number: u128) -> NewRecording {
     NewRecording {
+        task: None,
         id: recording_id(number),
         app: "live".to_owned(),
         stream: format!("s{number}"),

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+mod by_filter;
 mod changes;
 mod commits;
 mod crash;
@@ -10,11 +11,15 @@ mod deliveries;
 mod endpoints;
 mod fixture;
 mod full_disk;
+mod holding;
 mod inspection;
 mod migration;
 mod opening;
 mod paging;
+mod plan;
 mod playlists;
+mod pruning;
+mod quality;
 mod rebuilding;
 mod resending;
 mod schemas;

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use livetape_catalog::{Change, DeletionReason, NewRecording};
+use livetape_media::{Phase, TrackKind};
 
-use crate::waiting::{gap, paused, resumed};
+use crate::waiting::{continued, gap, waits};
 
 use crate::fixture::{
     Fixture, at, deleted, deleting, discarded, evicted, failed, finished, ready, recording, recording_id, session,
     session_id,
 };
+use crate::quality::found;
 
 /// Runs the judge over these lines: whether it is content, and what it says.
 fn judged(lines: &[String]) -> (bool, String) {
@@ -40,8 +42,13 @@ fn every_event() -> Vec<String> {
         let (kind, detail) = ("timestamp_jump".to_owned(), "it jumped".to_owned());
         fixture.done(Change::Warning { session: session_id(1), recording, kind, detail, at: at(2) });
     }
-    fixture.done(paused(1, 5, 65));
-    fixture.done(resumed(recording_id(1), 1, gap(5, 20, 5)));
+    fixture.done(waits(1, 5, 65));
+    fixture.done(continued(recording_id(1), 1, gap(5, 20, 5)));
+    let (id, at_3) = (recording_id(1), at(3));
+    for change in [Change::RecordingPaused { id, at: at_3 }, Change::RecordingResumed { id, at: at_3 }] {
+        fixture.done(change);
+    }
+    fixture.done(found(Phase::Ended, Some(TrackKind::Audio)));
     for change in [finished(1), ready(1), finished(2), ready(2), evicted(2), discarded(3), failed(4)] {
         fixture.done(change);
     }

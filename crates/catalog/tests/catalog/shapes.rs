@@ -134,7 +134,7 @@ fn sessions_and_warnings_have_their_own_shapes() {
             r#"{"id":"evt_0192f0c1000070008000000000000001_mp4_1_warning_1","type":"recording.warning","#,
             r#""timestamp":"2026-11-22T21:00:02.000Z","seq":3,"data":{"recording_id":"rec_0192f0c1000070008000000000000001_mp4_1","#,
             r#""session_id":"ses_0192f0c1000070008000000000000001","app":"live","stream":"s1","format":"mp4","#,
-            r#""kind":"frames_skipped","detail":"12 frames before the first key frame"},PUSH}"#
+            r#""kind":"frames_skipped","track":null,"phase":"once","count":1,"detail":"12 frames before the first key frame"},PUSH}"#
         )
     );
     assert!(bodies[3].contains(r#""recording_id":null"#) && bodies[3].contains(r#""format":null"#), "{}", bodies[3]);

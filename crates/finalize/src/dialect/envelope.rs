@@ -1,7 +1,7 @@
 //! What dialects read of an event.
 
 use livetape_media::WallTime;
-use livetape_record::SessionId;
+use livetape_record::{SessionId, TaskId};
 use serde::{Deserialize, Deserializer, de};
 
 /// An event.
@@ -39,8 +39,13 @@ pub(super) struct Data {
     pub(super) end_reason: Option<String>,
     pub(super) video: Option<Video>,
     pub(super) sequence: u32,
+    pub(super) task_id: Option<String>,
     /// Of a warning: what kind.
     pub(super) kind: String,
+    /// Of a warning: the track, which part of a trouble, how often it was noticed.
+    pub(super) track: Option<String>,
+    pub(super) phase: String,
+    pub(super) count: u64,
     /// Of a warning: in words.
     pub(super) detail: String,
 }
@@ -71,6 +76,11 @@ impl Envelope {
         let id: Option<SessionId> = self.data.session_id.parse().ok();
         // The last 64 bits begin with the variant, which is the same in all.
         id.map_or(0, |id| u64::try_from(id.0.as_u128() & u128::from(u64::MAX >> 2)).unwrap_or(0))
+    }
+
+    /// The number of the task it is for, if it is for one.
+    pub(super) fn task_number(&self) -> Option<u64> {
+        self.data.task_id.as_deref()?.parse().ok().map(TaskId::number)
     }
 
     /// The host that the publisher pushed to; empty when it is not known.

@@ -105,6 +105,17 @@ fn a_ready_file_has_the_fields_and_types_of_a_real_callback() {
 }
 
 #[test]
+fn a_recording_of_a_task_names_it() {
+    let dialect = Dialect::Tencent(tencent());
+    let mut of_task = ready("mp4");
+    of_task["task_id"] = json!("task_0192f0c10000700080000000000002ff");
+    let body = sent_json(&dialect, &event("recording.ended", &of_task));
+    assert!(body["record_detail"].as_str().unwrap().contains("\"start_model\":5"));
+    assert_eq!(body["task_id"], "767");
+    assert_eq!(sent_json(&dialect, &event("recording.ready", &of_task))["task_id"], "767");
+}
+
+#[test]
 fn the_legacy_option_leaves_the_fields_of_2017() {
     let legacy = Dialect::Tencent(Tencent { legacy_fields: true, ..tencent() });
     let body = sent_json(&legacy, &event("recording.ready", &ready("flv")));
@@ -192,8 +203,8 @@ fn a_recordings_state_is_told_as_in_the_sample() {
         ("recording.discarded", "", "record_ended"),
         ("recording.failed", "", "record_error"),
         ("recording.warning", "disk_low", "record_start_failed"),
-        ("recording.warning", "recording_stalled", "record_paused"),
-        ("recording.warning", "recording_resumed", "record_resumed"),
+        ("recording.paused", "", "record_paused"),
+        ("recording.resumed", "", "record_resumed"),
     ] {
         assert_eq!(state(kind, warning), expected, "{kind} {warning}");
     }
@@ -217,6 +228,14 @@ fn exceptions_have_the_shape_of_the_sample() {
     for (kind, level, number) in [
         ("timestamp_repaired", "info", -11),
         ("stream_silent", "warning", -18),
+        ("timestamp_gap", "warning", -201),
+        ("timestamps_stuck", "info", -23),
+        ("audio_video_apart", "warning", -10),
+        ("no_audio", "warning", -17),
+        ("no_video", "warning", -18),
+        ("resolution_changed", "info", -100),
+        ("gop_irregular", "warning", -132),
+        ("recording_stalled", "error", -104),
         ("disk_trouble", "error", -104),
         ("codec_changed", "info", -120),
         ("frames_dropped", "warning", -130),

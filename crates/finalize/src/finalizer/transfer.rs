@@ -62,7 +62,7 @@ impl Transfer<'_> {
                 let reason = if crashed { crash } else { BROKEN };
                 let salvaged = salvage_files(&tools.spool, &row)?;
                 let siblings = tools.catalog.recordings_of(&row.id.session)?;
-                let arrived = following(&siblings, row.id).or(received);
+                let arrived = following(&siblings, &row).or(received);
                 conclude(&tools.catalog, &tools.spool, &tools.wall, &row, reason, salvaged, arrived)
             })
             .await?;
@@ -79,11 +79,14 @@ impl Transfer<'_> {
             RecordingState::Discarded if task != Task::Upload => {
                 let (tools, id) = (self.tools.clone(), self.id);
                 blocking::<_, FinalizeError, _>(move || evict(&tools.catalog, &tools.spool, id)).await?;
+                self.options.companions.discarded(self.tools, &row, self.options.limit(0)).await?;
                 self.forget(&row).await
             }
             RecordingState::Failed => {
                 let (tools, id) = (self.tools.clone(), self.id);
-                blocking(move || set_aside(&tools.catalog, &tools.spool, id)).await
+                blocking::<_, FinalizeError, _>(move || set_aside(&tools.catalog, &tools.spool, id)).await?;
+                self.options.companions.failed(self.tools.clone(), self.id, self.options.limit(0)).await;
+                Ok(())
             }
             state => Err(FinalizeError::NotFinished { id: self.id, state: state.name() }),
         }?;
@@ -124,13 +127,19 @@ impl Transfer<'_> {
             false => self.put_all(&target, &outbound).await?,
         };
         // What the playlists list is there now.
+        let listed = over.as_ref().map(|(_, over)| over.clone());
         match over {
             Some((outbound, over)) if target.store.parts().is_some() => {
-                let way = self.shared.way(self.id, over.key.parse()?, target, Urgency::Finished);
+                let way = self.shared.way(self.id, over.key.parse()?, target.clone(), Urgency::Finished);
                 PlaylistWay::new(way).complete(outbound, &Carried::into_store(store)).await?;
             }
             Some((outbound, _)) => drop(self.put_all(&target, &outbound).await?),
             None => {}
+        }
+        let (companions, limit) = (self.options.companions, self.options.limit(0));
+        companions.ready(self.tools, &target, row, size_bytes, limit).await?;
+        if let Some(over) = listed {
+            companions.ready(self.tools, &target, &over, over.size_bytes.unwrap_or(0), limit).await?;
         }
         self.change(Change::RecordingReady { id: self.id, at: (self.tools.wall)(), size_bytes, store }).await?;
         self.tools.counters.ready(row.duration.unwrap_or_default());

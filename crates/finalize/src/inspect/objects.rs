@@ -14,6 +14,7 @@ use super::spool::is_absent;
 use super::stored::StoredFiles;
 use super::{Eye, Finding, Subject, What, whole};
 use crate::FinalizeError;
+use crate::companions;
 use crate::finalizer::PLAYLIST_MAX_BYTES;
 
 /// Names told of many.
@@ -115,7 +116,7 @@ impl Eye<'_> {
         Ok((found, known))
     }
 
-    /// The objects in the directory of `key`, by name, with their sizes.
+    /// The objects in the directory of `key`, by name, with their sizes, but for what is put beside the recording.
     pub(super) fn beside(
         &self,
         store: &dyn ObjectStore,
@@ -130,7 +131,7 @@ impl Eye<'_> {
             present.extend(
                 names
                     .filter_map(|(key, size)| Some((key.strip_prefix(directory)?.to_owned(), size)))
-                    .filter(|(name, _)| !name.contains('/')),
+                    .filter(|(name, _)| !name.contains('/') && !is_sidecar(key, name)),
             );
             match page.next {
                 Some(next) => after = Some(next),
@@ -208,7 +209,15 @@ impl Eye<'_> {
         if playlist.0 != directory || directory.is_empty() {
             *playlist = (directory.to_owned(), self.catalog.holds_key(&format!("{directory}index.m3u8"))?);
         }
-        Ok(playlist.1 || self.catalog.holds_key(key.as_str())?)
+        if playlist.1 || self.catalog.holds_key(key.as_str())? {
+            return Ok(true);
+        }
+        for owner in companions::owners(key) {
+            if self.catalog.holds_key(&owner)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Gathers the files of a playlist; what stands for itself is told at once.
@@ -262,6 +271,11 @@ impl Eye<'_> {
         }
         vec![Finding::new(What::StoreTemporary, name, detail, remedy)]
     }
+}
+
+/// Whether the object called `name` is what is put beside the recording at `key`, not a part of it.
+fn is_sidecar(key: &ObjectKey, name: &str) -> bool {
+    name.strip_suffix(".json") == Some(key.name())
 }
 
 /// The first few of many names.

@@ -52,14 +52,14 @@ impl Recovery<'_> {
         for row in &cut.torn {
             match guarded(row.id, || salvage_files(self.spool, row)) {
                 Some(found) => salvaged.push((row, found)),
-                None => left.push(row.id),
+                None => left.push(row),
             }
         }
         let siblings = self.catalog.recordings_of(&cut.session.id)?;
         let arrived = self.arrived.of(&cut.session.id).max(furthest(&siblings, &salvaged));
         let mut last = self.arrived.live_until(&cut.session.id).max(siblings.iter().map(last_known).max());
         for (row, found) in salvaged {
-            let before = following(&siblings, row.id).or(arrived);
+            let before = following(&siblings, row).or(arrived);
             let reason = EndReason::Crash.name();
             match guarded(row.id, || conclude(self.catalog, self.spool, self.wall, row, reason, found, before)) {
                 Some(Completion::Finished { cut_bytes, ended_at }) => {
@@ -71,13 +71,13 @@ impl Recovery<'_> {
                 }
                 Some(Completion::Discarded) => self.report.count(|recovered| recovered.discarded += 1),
                 Some(Completion::Failed) => self.report.count(|recovered| recovered.failed += 1),
-                None => left.push(row.id),
+                None => left.push(row),
             }
             self.report.step();
         }
-        for id in left {
-            let before = following(&siblings, id).or(arrived);
-            self.report.count(|recovered| recovered.left.push((id, before)));
+        for row in left {
+            let before = following(&siblings, row).or(arrived);
+            self.report.count(|recovered| recovered.left.push((row.id, before)));
         }
         if cut.session.ended_at.is_none() {
             let (id, reason) = (cut.session.id, EndReason::Crash.name().to_owned());

@@ -5,6 +5,8 @@
 //! hls        index.m3u8, vod.m3u8, media.m3u8, one by one in this order; then every segment beside them
 //! ```
 //!
+//! What may be beside it ([`crate::companions`]) goes first.
+//!
 //! So no playlist in the store ever lists what is gone.
 
 use std::time::Duration;
@@ -16,6 +18,7 @@ use livetape_record::RecordingId;
 use livetape_store::{ObjectKey, ObjectStore, Pending};
 
 use crate::FinalizeError;
+use crate::companions;
 use crate::environment::blocking;
 
 /// Objects removed with one call.
@@ -30,6 +33,7 @@ pub(super) async fn remove_objects(
     row: &RecordingRow,
 ) -> Result<(), FinalizeError> {
     let key: ObjectKey = row.key.parse()?;
+    bounded(store.delete_all(&companions::keys(&row.key, row.id.format))).await?;
     if row.id.format != Format::Hls {
         bounded(store.delete(&key)).await?;
         return Ok(());

@@ -19,6 +19,7 @@ fn growing(world: &World, session: SessionId, format: Format) -> RecordingId {
     let row = world.catalog.session(&session).unwrap().unwrap();
     let id = RecordingId { session, format, sequence: 1 };
     let opened = NewRecording {
+        task: None,
         id,
         app: row.app.clone(),
         stream: row.stream.clone(),
@@ -145,6 +146,7 @@ async fn a_label_whose_key_is_another_recordings_does_not_keep_the_media_from_be
     forge(&world, &format!("DELETE FROM recordings WHERE id = '{id}'"));
     let other = RecordingId { sequence: 2, ..id };
     world.apply(Change::RecordingOpened(NewRecording {
+        task: None,
         id: other,
         app: row.app,
         stream: row.stream,

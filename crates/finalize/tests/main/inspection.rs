@@ -391,6 +391,7 @@ async fn thousands_of_rows_are_all_looked_at() {
         world.catalog.submit(
             Change::RecordingOpened(livetape_catalog::NewRecording {
                 id,
+                task: None,
                 app: "live".into(),
                 stream: "room1".into(),
                 key: format!("live/{sequence}.mp4"),

@@ -164,6 +164,7 @@ impl World {
             other => format!("{name}.{other}"),
         };
         self.apply(Change::RecordingOpened(NewRecording {
+            task: None,
             id,
             app: "live".into(),
             key: format!("live/{stream}/{file}"),

@@ -18,8 +18,6 @@ const PATIENCE: u64 = 250;
 /// One track as it comes in.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
-    /// Times that had to be moved.
-    pub(super) repaired: u64,
     /// What the last frame handed on was coded with.
     current: Option<CodecConfig>,
     /// What the next frame will be coded with, when that is another.

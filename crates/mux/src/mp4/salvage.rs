@@ -11,7 +11,8 @@
 //! 3. Unless the file is already whole: cut it after the last whole frame, make a torn `mdat` end
 //!    there, and complete it as the muxer would have.
 //! 4. Where an initialisation section for playlists stands beside it, make the playlists again from the
-//!    fragments that are whole, and write those that do not stand there already.
+//!    fragments that are whole, and write those that do not stand there already. Where it cannot be read,
+//!    there are none: one that was growing is removed.
 //!
 //! Doing this again after any part of it gives the same file: cutting keeps exactly the frames that
 //! were whole, nothing that is appended can be taken for one, and the index depends on nothing else.
@@ -52,8 +53,14 @@ pub(crate) fn salvage(files: &dyn Files) -> Result<Salvage, SalvageError> {
     torn.read_fragments(&reader)?;
     let over = torn.over.take();
     let mut salvage = torn.complete(&reader, growing)?;
-    if let (Salvage::Complete { ops, summary, .. }, Some(mut over)) = (&mut salvage, over) {
-        summary.playlists = complete_playlists(files, &list, &mut over, ops)?.map(Box::new);
+    if let Salvage::Complete { ops, summary, .. } = &mut salvage {
+        let playlists = over.map(|mut over| complete_playlists(files, &list, &mut over, ops)).transpose()?;
+        summary.playlists = playlists.flatten().map(Box::new);
+        if summary.playlists.is_none() {
+            // Of a playlist that cannot be made again, none is left half written.
+            let growing = list.into_iter().filter(|(name, growing)| *growing && *name != file);
+            ops.extend(growing.map(|(file, _)| Op::Remove { file }));
+        }
     }
     Ok(salvage)
 }

@@ -7,6 +7,7 @@ use livetape_media::{Frame, MediaTime, TrackKind, WallTime};
 use livetape_mux::{Muxer, Op, Progress};
 
 use super::Tracks;
+use super::meter::Meter;
 use crate::{CutReason, RecordingId};
 
 /// How long frames wait at a cut for the sound to reach it.
@@ -31,8 +32,14 @@ pub(super) struct Open {
     pub(super) behind_ms: i64,
     /// Where it stood when its publisher went last, in the time of a player.
     pub(super) paused_at: Duration,
+    /// What its report will say.
+    pub(super) meter: Meter,
     /// To be cut at the next key frame, and why.
     pub(super) due: Option<CutReason>,
+    /// A cut that somebody asked for: one at which the recording only goes on differently does not do.
+    pub(super) wanted: Option<CutReason>,
+    /// To be cut at the first key frame that comes at this moment or later.
+    pub(super) align_at: Option<WallTime>,
     /// Whether the publisher's tracks still are this recording's.
     video_fits: bool,
     audio_fits: bool,
@@ -94,11 +101,14 @@ impl Open {
             muxer,
             start,
             started_at,
+            meter: Meter::new(start, started_at, &tracks),
             tracks,
             joins: 0,
             behind_ms: 0,
             paused_at: Duration::ZERO,
             due: None,
+            wanted: None,
+            align_at: None,
             video_fits: true,
             audio_fits: true,
             due_since: None,
@@ -136,7 +146,10 @@ impl Open {
     }
 
     /// Its publisher has come back with these tracks, and the player's time fell behind by so much more.
-    pub(super) fn joined(&mut self, tracks: Tracks, behind_ms: i64) {
+    pub(super) fn joined(&mut self, tracks: Tracks, at: MediaTime, behind_ms: i64) {
+        if tracks != self.tracks {
+            self.meter.configure(&tracks, at);
+        }
         self.joins += 1;
         self.behind_ms = self.behind_ms.saturating_add(behind_ms);
         self.tracks = tracks;
@@ -158,6 +171,7 @@ impl Open {
         if self.cut.is_some() {
             return self.take_at_cut(frame, ops);
         }
+        self.meter.came(frame, wall);
         if !self.fits(kind) && self.due != Some(CutReason::CodecChanged) {
             let known = self.tracks.of(kind).is_some();
             self.due = Some(if known { CutReason::CodecChanged } else { CutReason::TrackAdded });
@@ -166,6 +180,11 @@ impl Open {
         if leads && frame.pts - self.start >= max {
             self.due = Some(CutReason::DurationLimit);
         }
+        // Never at its first frame: that may have waited for sound until after the moment.
+        if leads && frame.pts > self.start && self.align_at.is_some_and(|moment| wall >= moment) {
+            self.wanted.get_or_insert(CutReason::Aligned);
+        }
+        self.due = self.due.or(self.wanted);
         if let Some(reason) = self.due.filter(|_| leads && frame.random_access) {
             return self.begin_cut(reason, frame, wall, ops);
         }
@@ -182,7 +201,10 @@ impl Open {
                 return Step::Goes;
             }
         }
-        let near = self.due.is_some() || frame.pts - self.start + AHEAD >= max;
+        let soon = wall.plus_millis(AHEAD.as_millis());
+        let near = self.due.is_some()
+            || frame.pts - self.start + AHEAD >= max
+            || self.align_at.is_some_and(|moment| soon >= moment);
         if kind == TrackKind::Audio && video_leads && self.video_fits && near {
             self.ahead.push_back(frame.clone());
             self.release_sound_before(frame.pts - AHEAD, ops);
@@ -192,9 +214,14 @@ impl Open {
                 // What was held back comes before it, whatever it was held back for.
                 TrackKind::Audio => self.release_sound(ops),
             }
-            self.muxer.frame(frame, ops);
+            self.give(frame, ops);
         }
         if late && !std::mem::replace(&mut self.reported, true) { Step::NoKeyFrame } else { Step::Goes }
+    }
+
+    fn give(&mut self, frame: &Frame, ops: &mut Vec<Op>) {
+        self.meter.took(frame);
+        self.muxer.frame(frame, ops);
     }
 
     fn begin_cut(&mut self, reason: CutReason, frame: &Frame, wall: WallTime, ops: &mut Vec<Op>) -> Step {
@@ -204,7 +231,7 @@ impl Open {
         let mut frames = vec![frame.clone()];
         for sound in std::mem::take(&mut self.ahead) {
             if sound.pts < frame.pts {
-                self.muxer.frame(&sound, ops);
+                self.give(&sound, ops);
             } else {
                 frames.push(sound);
             }
@@ -222,7 +249,7 @@ impl Open {
         let Some(cut) = &mut self.cut else { return Step::Goes };
         let sound = frame.track.kind == TrackKind::Audio;
         if sound && self.audio_fits && frame.pts < cut.pts {
-            self.muxer.frame(frame, ops);
+            self.give(frame, ops);
             return Step::Goes;
         }
         cut.frames.push(frame.clone());
@@ -249,7 +276,7 @@ impl Open {
     fn release_sound_before(&mut self, moment: MediaTime, ops: &mut Vec<Op>) {
         while self.ahead.front().is_some_and(|sound| sound.pts < moment) {
             if let Some(sound) = self.ahead.pop_front() {
-                self.muxer.frame(&sound, ops);
+                self.give(&sound, ops);
             }
         }
     }

@@ -9,7 +9,18 @@ use super::open::Open;
 use super::preroll::Preroll;
 use super::{Recorder, State, Tracks};
 use crate::effect::{Effect, Gap, Pausing, Resuming};
-use crate::{CutReason, Join, SessionId, StartReason, StopReason};
+use crate::{CutReason, Join, Numbers, SessionId, StartReason, StopReason};
+
+/// The session that goes on with what another recorded.
+#[derive(Clone, Debug)]
+pub struct Rejoined {
+    /// Which.
+    pub session: SessionId,
+    /// How its recordings are numbered.
+    pub numbers: Numbers,
+    /// How often one recording goes on.
+    pub limit: u32,
+}
 
 impl Recorder {
     /// The publisher has gone without an end, and may come back until `until`: everything taken becomes
@@ -35,11 +46,12 @@ impl Recorder {
         self.unflushed_since = None;
     }
 
-    /// The publisher has come back, as `session`: what follows is its. The open recording goes on where it can,
-    /// at most `limit` times; otherwise it ends here and the next begins.
-    pub fn join(&mut self, join: &Join, limit: u32, session: SessionId, now: Now, effects: &mut Vec<Effect>) {
-        self.session = session;
-        self.sequence = 0;
+    /// The publisher has come back: what follows is `by` another session. The open recording goes on where it can;
+    /// otherwise it ends here and the next begins.
+    pub fn join(&mut self, join: &Join, by: Rejoined, now: Now, effects: &mut Vec<Effect>) {
+        let limit = by.limit;
+        self.session = by.session;
+        self.numbers = by.numbers;
         self.skipped += join.skipped;
         let tracks = self.carried(join);
         match std::mem::replace(&mut self.state, State::Ended) {
@@ -64,8 +76,10 @@ impl Recorder {
         effects: &mut Vec<Effect>,
     ) {
         let list = tracks.list();
-        let reason = match open.due.take() {
-            Some(due @ (CutReason::DurationLimit | CutReason::SizeLimit | CutReason::Split)) => Some(due),
+        let due = open.due.take().filter(|due| matches!(due, CutReason::DurationLimit | CutReason::SizeLimit));
+        let aligned = open.align_at.is_some_and(|at| join.wall >= at).then_some(CutReason::Aligned);
+        let reason = match open.wanted.or(due).or(aligned) {
+            Some(due) => Some(due),
             _ if open.joins >= limit => Some(CutReason::ResumeLimit),
             _ if join.at - open.start >= MediaTime::from(self.policy.max_duration) => Some(CutReason::DurationLimit),
             _ if list.is_empty() => Some(CutReason::CodecChanged),
@@ -80,7 +94,7 @@ impl Recorder {
         };
         let Some(reason) = reason else {
             let gap = self.gap(&open, join);
-            open.joined(tracks, gap.behind_ms());
+            open.joined(tracks, join.at, gap.behind_ms());
             effects.push(Effect::Resume(Box::new(Resuming { id: open.id, session: self.session, gap })));
             self.state = State::Open(open);
             self.drain_ops(now, effects);

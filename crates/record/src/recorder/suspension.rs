@@ -7,6 +7,7 @@ use livetape_media::{Format, Frame, MediaTime, Now, TrackKind, Warning, WarningK
 use super::preroll::{KEY_FRAME_WAIT, Preroll};
 use super::{Recorder, State};
 use crate::effect::Effect;
+use crate::report::LeftOut;
 use crate::{CutReason, StartReason, StopReason};
 
 /// Since when a recorder drops what comes.
@@ -63,6 +64,18 @@ impl Dropped {
 }
 
 impl Recorder {
+    /// What a report tells of frames that are in no recording: those since the report before, and what has been
+    /// `dropped` after the recording's end.
+    pub(super) fn left_out(&mut self, dropped: Option<&Dropped>) -> LeftOut {
+        let skipped = self.skipped_frames();
+        let before = std::mem::replace(&mut self.reports_told_skipped, skipped);
+        LeftOut {
+            undecodable_frames: skipped - before,
+            disk_slow_frames: dropped.map_or(0, |dropped| dropped.frames),
+            disk_slow_ms: dropped.map_or(0, |dropped| u64::try_from(dropped.media().as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+
     /// Frames dropped so far because the recorder was suspended.
     pub fn dropped_frames(&self) -> u64 {
         self.dropped

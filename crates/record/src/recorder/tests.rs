@@ -1,15 +1,17 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use livetape_media::{AudioFormat, CodecConfig, FrameRate, VideoFormat};
-use livetape_media::{Codec, WallTime};
-use livetape_mux::{FileName, NotPossible, Summary};
+use livetape_media::{AudioFormat, Codec, CodecConfig, EndReason, FrameRate, JumpDirection, VideoFormat, WallTime};
+use livetape_mux::{FileName, Layout, NotPossible, Summary};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::NameTemplate;
 
+mod asked;
 mod pause;
+mod report;
 mod suspension;
 
 /// A muxer that writes each frame as one operation, so that a test can see where it went.
@@ -53,6 +55,7 @@ fn policy(format: Format, max_ms: u64) -> Policy {
         layout: Layout::default(),
         max_duration: Duration::from_millis(max_ms),
         max_bytes: None,
+        align: None,
         min_duration: Duration::ZERO,
         track_wait: Duration::from_secs(1),
         names: NameTemplate::default(),
@@ -140,7 +143,9 @@ impl Log {
     }
 
     fn frames(&self, line: usize) -> Vec<&str> {
-        self.lines[line].split(' ').filter(|word| word.starts_with(['v', 'a'])).collect()
+        let is_frame =
+            |word: &&str| word.starts_with(['v', 'a']) && word[1..].starts_with(|c: char| c.is_ascii_digit());
+        self.lines[line].split(' ').filter(is_frame).collect()
     }
 }
 

@@ -1,6 +1,8 @@
 //! What types cannot say: ranges, and settings that must agree.
 
+mod plan;
 mod push;
+mod quality;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -8,10 +10,12 @@ use std::ops::RangeInclusive;
 use livetape_finalize::signature;
 use livetape_finalize::webhook::{AddressRange, ReceiverUrl};
 use livetape_media::Format;
+use livetape_record::plan::check_max_bytes;
 
+use super::template::{align_problems, over_problems};
 use super::{
-    ByteSize, Config, EncryptionSetting, FallbackKind, Finding, FormatName, HlsSource, HttpUrl, Period, S3Settings,
-    Secret, SegmentKind, StoreKind, Webhook, WebhookFormat, webhook::EVENT_TYPES,
+    ByteSize, Config, EncryptionSetting, FallbackKind, Finding, HttpUrl, Period, S3Settings, Secret, StoreKind,
+    Webhook, WebhookFormat, webhook::EVENT_TYPES,
 };
 
 const SECOND: Period = Period::from_secs(1);
@@ -28,7 +32,10 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Finding>, warnings: &mut
     push::push(&config.push, &mut findings);
     http(config, &mut findings);
     record(config, &mut findings);
+    quality::quality(&config.quality, &mut findings);
+    plan::plan(config, &mut findings);
     store(config, &mut findings);
+    events(config, &mut findings);
     findings.period("fallback.after", config.fallback.after, SECOND..=Period::from_mins(30 * 24 * 60));
     s3("s3", &config.s3, config.store.kind == StoreKind::S3, &mut findings);
     s3("fallback_s3", &config.fallback_s3, config.fallback.kind == FallbackKind::S3, &mut findings);
@@ -177,14 +184,16 @@ fn record(config: &Config, findings: &mut Findings<'_>) {
                 .warning(setting, format!("{value} makes very many small recordings; {usual_min} or more is usual"));
         }
     }
-    if record.hls_source == HlsSource::Mp4 && record.formats.contains(&FormatName(Format::Hls)) {
-        let setting = "record.hls_source";
-        if !record.formats.contains(&FormatName(Format::Mp4)) {
-            findings.problem(setting, "there is no MP4 to play HLS from: record.formats must have both mp4 and hls");
-        }
-        if record.segment_type == SegmentKind::Ts {
-            findings.problem(setting, "what an MP4 holds is no MPEG-TS: record.segment_type must be \"fmp4\"");
-        }
+    for (setting, message) in over_problems(record, ["record.hls_source", "record.formats", "record.segment_type"]) {
+        findings.problem(setting, message);
+    }
+    if record.max_size.bytes() > 0
+        && let Err(error) = check_max_bytes(record.max_size.bytes())
+    {
+        findings.problem("record.max_size", error.to_string());
+    }
+    for (setting, message) in align_problems(record.align, &record.align_offset) {
+        findings.problem(format!("record.{setting}"), message);
     }
     findings.period("record.resume_window", record.resume_window, Period::from_millis(0)..=Period::from_mins(30));
     findings.count("record.resume_limit", record.resume_limit, 1..=100);
@@ -219,6 +228,11 @@ fn record(config: &Config, findings: &mut Findings<'_>) {
         );
         findings.problem(total, message);
     }
+    findings.period("record.preroll", record.preroll, Period::from_millis(0)..=MINUTE);
+    let preroll = ByteSize::from_bytes(0)..=ByteSize::from_mib(1024);
+    findings.size("record.max_preroll_size", record.max_preroll_size, preroll);
+    let total = ByteSize::from_bytes(0)..=ByteSize::from_mib(1 << 20);
+    findings.size("record.max_preroll_total", record.max_preroll_total, total);
     findings.period("record.stall_grace", record.stall_grace, Period::from_millis(100)..=Period::from_mins(5));
     findings.period("record.stall_warning", record.stall_warning, SECOND..=HOUR);
     findings.period("record.sync_interval", record.sync_interval, Period::from_millis(100)..=Period::from_mins(5));
@@ -236,6 +250,18 @@ fn store(config: &Config, findings: &mut Findings<'_>) {
     if store.min_free.bytes() > 0 && store.kind != StoreKind::Directory {
         let message = "only a directory has a disk that can be low; with this kind of store the setting does nothing";
         findings.warning("store.min_free", message);
+    }
+}
+
+fn events(config: &Config, findings: &mut Findings<'_>) {
+    let (setting, retention) = ("events.retention", config.events.retention);
+    let day = Period::from_mins(24 * 60);
+    if retention != Period::from_millis(0) {
+        findings.period(setting, retention, day..=Period::from_mins(10 * 365 * 24 * 60));
+    }
+    if (day..Period::from_mins(7 * 24 * 60)).contains(&retention) {
+        let message = format!("events are gone {retention} after they happened; 7d or more is usual");
+        findings.warning(setting, message);
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use livetape_finalize::Companions;
 use livetape_media::Format;
 use livetape_mux::{Layout, SegmentType};
-use livetape_record::{GapRule, NameTemplate, Policy};
+use livetape_record::{Align, GapRule, NameTemplate, Policy};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{ByteSize, Period};
+use super::{ByteSize, Period, unset};
 
 /// The settings of recordings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,13 @@ pub struct RecordSettings {
     pub flv_max_duration: Period,
     /// The longest an HLS recording becomes.
     pub hls_max_duration: Period,
+    /// The size at which a recording is cut; zero: size is no reason.
+    pub max_size: ByteSize,
+    /// Recordings are cut at multiples of this of the clock.
+    #[serde(with = "unset")]
+    pub align: Option<Period>,
+    /// How far the clock meant is ahead of UTC.
+    pub align_offset: String,
     /// A recording shorter than this is discarded.
     pub min_duration: Period,
     /// What an HLS segment should last.
@@ -45,6 +53,12 @@ pub struct RecordSettings {
     pub stall_grace: Period,
     /// How long nothing may reach the disk although media comes, or no media come, before it is told.
     pub stall_warning: Period,
+    /// How much media before the last key frame is held for tasks that begin.
+    pub preroll: Period,
+    /// Bytes of one stream that are held for tasks that begin.
+    pub max_preroll_size: ByteSize,
+    /// Bytes of all streams together.
+    pub max_preroll_total: ByteSize,
     /// How the objects of recordings are named.
     pub name: NameSetting,
     /// How long a recording waits for a publisher that went without an end.
@@ -57,6 +71,10 @@ pub struct RecordSettings {
     pub resume_limit: u32,
     /// Free space of the data directory's disk below which no recording begins.
     pub min_free: ByteSize,
+    /// Puts a description beside each recording in the store.
+    pub sidecar: bool,
+    /// Puts what Amazon's IVS does beside each HLS recording in the store.
+    pub ivs_events: bool,
 }
 
 impl Default for RecordSettings {
@@ -67,6 +85,9 @@ impl Default for RecordSettings {
             mp4_max_duration: Period::from_mins(30),
             flv_max_duration: Period::from_mins(30),
             hls_max_duration: Period::from_mins(7 * 24 * 60),
+            max_size: ByteSize::from_bytes(0),
+            align: None,
+            align_offset: "UTC".to_owned(),
             min_duration: Period::from_secs(1),
             segment_duration: Period::from_secs(6),
             segment_type: SegmentKind::Fmp4,
@@ -79,12 +100,17 @@ impl Default for RecordSettings {
             max_held_total: ByteSize::from_mib(512),
             stall_grace: Period::from_secs(5),
             stall_warning: Period::from_secs(10),
+            preroll: Period::from_millis(0),
+            max_preroll_size: ByteSize::from_mib(4),
+            max_preroll_total: ByteSize::from_mib(128),
             name: NameSetting(NameTemplate::DEFAULT.to_owned()),
             resume_window: Period::from_millis(0),
             gap: GapSetting::Keep,
             resume_on_unpublish: false,
             resume_limit: 50,
             min_free: ByteSize::from_mib(1024),
+            sidecar: false,
+            ivs_events: false,
         }
     }
 }
@@ -98,6 +124,11 @@ impl RecordSettings {
             Format::Flv => self.flv_max_duration,
         }
         .duration()
+    }
+
+    /// What is put beside recordings.
+    pub fn companions(&self) -> Companions {
+        Companions { sidecar: self.sidecar, ivs_events: self.ivs_events }
     }
 
     /// How files are laid out.
@@ -114,39 +145,33 @@ impl RecordSettings {
         }
     }
 
-    /// The formats, each once, in the order they are written.
-    pub fn formats(&self) -> Vec<Format> {
-        let mut formats = Vec::new();
-        for FormatName(format) in &self.formats {
-            if !formats.contains(format) {
-                formats.push(*format);
-            }
-        }
-        formats
-    }
-
-    /// How each stream is recorded, one policy for each format.
-    pub fn policies(&self) -> Vec<Policy> {
-        let policy = |format| Policy {
+    /// How a stream is recorded in one format, by itself.
+    pub(super) fn policy(&self, format: Format) -> Policy {
+        let align = |period: Period| Some(Align::new(period.duration(), self.align_offset.parse().ok()?).ok()?);
+        Policy {
             format,
             layout: self.layout(),
             max_duration: self.max_duration(format),
-            max_bytes: None,
+            max_bytes: Some(self.max_size.bytes()).filter(|bytes| *bytes > 0),
+            // It has been found good when it was read, and so have the names.
+            align: self.align.and_then(align),
             min_duration: self.min_duration.duration(),
             track_wait: self.track_wait.duration(),
-            // It has been found good when it was read.
             names: self.name.0.parse().unwrap_or_default(),
-            playlists: format == Format::Mp4 && self.hls_is_over_mp4(),
-        };
-        let formats = self.formats().into_iter();
-        formats.filter(|format| *format != Format::Hls || !self.hls_is_over_mp4()).map(policy).collect()
+            playlists: false,
+        }
     }
+}
 
-    /// Whether HLS is playlists over the MP4 recordings.
-    fn hls_is_over_mp4(&self) -> bool {
-        let has = |format| self.formats.contains(&FormatName(format));
-        self.hls_source == HlsSource::Mp4 && has(Format::Hls) && has(Format::Mp4)
+/// Formats, each once, in the order they are written.
+pub(super) fn distinct(names: &[FormatName]) -> Vec<Format> {
+    let mut formats = Vec::new();
+    for FormatName(format) in names {
+        if !formats.contains(format) {
+            formats.push(*format);
+        }
     }
+    formats
 }
 
 /// A format's name.

@@ -152,7 +152,7 @@ pub(super) async fn limit(State(guard): State<Guard>, mut request: Request, next
 }
 
 /// Lets requests pass that carry a token good for them, and logs what changes something.
-pub(super) async fn require(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+pub(super) async fn require(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     let address = match request.extensions().get::<Client>() {
         Some(Client(address)) => *address,
         None => client(&request, &guard.0.proxies),
@@ -161,7 +161,13 @@ pub(super) async fn require(State(guard): State<Guard>, request: Request, next: 
     let admitted = guard.admit(request.headers(), &method, address);
     let changes = (!method.is_safe()).then(|| shown(request.uri().path()));
     let (response, token) = match admitted {
-        Ok(holder) => (next.run(request).await, holder.map_or("none".to_owned(), |holder| holder.name.to_string())),
+        Ok(holder) => {
+            let name = holder.as_ref().map_or("none".to_owned(), |holder| holder.name.to_string());
+            if let Some(holder) = holder {
+                request.extensions_mut().insert(holder);
+            }
+            (next.run(request).await, name)
+        }
         Err((refusal, token)) => (refusal.into_response(), token),
     };
     if let Some(path) = changes {

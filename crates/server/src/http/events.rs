@@ -1,7 +1,7 @@
 //! `GET /v1/events`: everything that was announced, in order; as it happens for `text/event-stream`.
 
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use livetape_catalog::{Catalog, CatalogError, EventRow, MAX_LIMIT};
 use serde::Serialize;
@@ -23,12 +23,13 @@ struct EventList {
     path = "/v1/events",
     tag = "events",
     params(
-        ("after" = Option<String>, Query, description = "Only those after the event with this `sequence` or `id`"),
+        ("after" = Option<String>, Query, description = "Only those after the event with this `sequence` or `id`; 0, and without it: from the first one there is"),
         ("limit" = Option<u16>, Query, description = "Items of a page, 1 to 500; 50 unless given"),
     ),
     responses(
         (status = 200, description = "One page of events; `next_cursor` is the `after` of the next, null when there is none yet", body = schema::EventList),
         (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "Events after that one are deleted, because they are old; `next_after` says where to go on", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Too many clients follow the events", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -47,11 +48,13 @@ pub(super) async fn list(
     }
     let catalog = api.catalog.clone();
     let found = blocking("listing events", move || {
-        let Some(sequence) = place(&catalog, after.as_deref())? else { return Ok(None) };
-        // One more than asked for tells whether there is a next page.
-        catalog.events_after(sequence, limit + 1).map(Some)
+        match place(&catalog, after.as_deref())? {
+            // One more than asked for tells whether there is a next page.
+            Ok(sequence) => catalog.events_after(sequence, limit + 1).map(Ok),
+            Err(nowhere) => Ok(Err(nowhere)),
+        }
     });
-    let mut rows = found.await?.ok_or_else(unknown)?;
+    let mut rows = found.await??;
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next_cursor = rows.last().filter(|_| more).map(|row| row.sequence.to_string());
@@ -59,8 +62,26 @@ pub(super) async fn list(
     json(&EventList { items, next_cursor })
 }
 
-fn unknown() -> Problem {
-    bad_parameter("after", "must be the sequence or the id of an event")
+/// Why there is no place to begin from.
+enum Nowhere {
+    /// It is no event's.
+    Unknown,
+    /// Events behind it were pruned, up to this one.
+    Pruned(i64),
+}
+
+impl From<Nowhere> for Problem {
+    fn from(nowhere: Nowhere) -> Self {
+        match nowhere {
+            Nowhere::Unknown => bad_parameter("after", "must be the sequence or the id of an event"),
+            Nowhere::Pruned(last) => {
+                let detail = format!(
+                    "events after this one are deleted, because they are old (events.retention); go on with after={last}"
+                );
+                Self { next_after: Some(last), ..Self::new(StatusCode::GONE, "pruned", detail) }
+            }
+        }
+    }
 }
 
 fn wants_stream(headers: &HeaderMap) -> bool {
@@ -74,20 +95,29 @@ async fn follow(api: &Api, after: Option<String>, headers: &HeaderMap) -> Result
     let catalog = api.catalog.clone();
     let place = blocking("finding an event", move || match last.or(after) {
         Some(from) => place(&catalog, Some(&from)),
-        None => Ok(Some(i64::try_from(catalog.counts()?.events).unwrap_or(i64::MAX))),
+        None => Ok(Ok(i64::try_from(catalog.counts()?.events).unwrap_or(i64::MAX))),
     });
-    api.feed.follow(place.await?.ok_or_else(unknown)?)
+    api.feed.follow(place.await??)
 }
 
-/// The sequence that `after` means; `None` when it means none.
-fn place(catalog: &Catalog, after: Option<&str>) -> Result<Option<i64>, CatalogError> {
-    match after {
-        None => Ok(Some(0)),
-        Some(text) => match text.parse::<i64>() {
-            Ok(sequence) => Ok((sequence >= 0).then_some(sequence)),
-            Err(_) => Ok(catalog.event(text)?.map(|row| row.sequence)),
-        },
+/// The sequence that `after` means.
+fn place(catalog: &Catalog, after: Option<&str>) -> Result<Result<i64, Nowhere>, CatalogError> {
+    let Some(text) = after else { return Ok(Ok(0)) };
+    let sequence = match text.parse::<i64>() {
+        Ok(sequence) => (sequence >= 0).then_some(sequence),
+        Err(_) => catalog.event(text)?.map(|row| row.sequence),
+    };
+    // From 0 on is from the first one there is.
+    if sequence == Some(0) {
+        return Ok(Ok(0));
     }
+    let pruned = catalog.first_event()? - 1;
+    Ok(match sequence {
+        Some(sequence) if sequence < pruned => Err(Nowhere::Pruned(pruned)),
+        Some(sequence) => Ok(sequence),
+        None if pruned > 0 && text.starts_with("evt_") => Err(Nowhere::Pruned(pruned)),
+        None => Err(Nowhere::Unknown),
+    })
 }
 
 /// An event as the list shows it: its body as it was announced, and its place before that.

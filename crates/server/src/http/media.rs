@@ -131,6 +131,12 @@ fn row_of(api: &Api, key: &ObjectKey) -> Result<Option<RecordingRow>, Problem> {
         let row = api.catalog.recording_by_key(key.as_str());
         row.map_err(|error| problem::fault("looking a recording up by its key", &error))
     };
+    // What is put beside a recording is where that is.
+    if let Some(of) = key.as_str().strip_suffix(".json").and_then(|of| of.parse().ok())
+        && let Some(row) = by_key(&of)?
+    {
+        return Ok(Some(row).filter(is_stored));
+    }
     match (by_key(key)?, key.sibling("index.m3u8")) {
         (None, Ok(index)) => Ok(by_key(&index)?.filter(|row| row.id.format == Format::Hls)),
         (row, _) => Ok(row),

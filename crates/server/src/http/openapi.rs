@@ -7,7 +7,10 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{deliveries, events, health, media, metrics, problem, recordings, schema, streams, tape, webhooks};
+use super::{
+    deletions, deliveries, events, health, holds, media, metrics, problem, recordings, rules, schema, streams, tape,
+    tasks, templates, webhooks,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,9 +20,31 @@ use super::{deliveries, events, health, media, metrics, problem, recordings, sch
     ),
     paths(
         streams::list,
+        streams::split,
+        templates::list,
+        templates::one,
+        templates::put,
+        templates::delete,
+        rules::list,
+        rules::one,
+        rules::put,
+        rules::delete,
+        tasks::list,
+        tasks::create,
+        tasks::one,
+        tasks::stop,
+        tasks::pause,
+        tasks::resume,
+        tasks::delete,
         recordings::list,
         recordings::one,
+        recordings::report,
         recordings::delete,
+        holds::hold,
+        holds::release,
+        deletions::delete,
+        deletions::list,
+        deletions::one,
         events::list,
         deliveries::list,
         deliveries::one,

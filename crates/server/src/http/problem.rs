@@ -22,6 +22,9 @@ pub struct Problem {
     pub detail: String,
     /// A word for programs: `not_found`, `bad_parameter` ...
     pub code: &'static str,
+    /// With the code `pruned`: the `after` to go on with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_after: Option<i64>,
     /// What is wrong with the request, one by one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ParameterProblem>,
@@ -45,6 +48,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             code,
+            next_after: None,
             errors: Vec::new(),
         }
     }

@@ -3,10 +3,16 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(super) use deletions::{Deletion, DeletionList, DryRun, Hold};
 pub(super) use deliveries::{Delivery, DeliveryList, SentAgain, Webhook, WebhookList};
+pub(super) use plan::{Rule, RuleList, Split, Task, TaskList, Template, TemplateList};
+pub(super) use report::Report;
 pub(super) use tape::TapeAnswer;
 
+mod deletions;
 mod deliveries;
+mod plan;
+mod report;
 mod tape;
 
 /// A recording's format.
@@ -127,6 +133,9 @@ pub(super) struct Recording {
     /// Why it is being deleted, or was. Null when it is not.
     #[schema(required)]
     pub deletion_reason: Option<DeletionReason>,
+    /// Who holds it, so that it is not deleted. Missing when nobody does, and in events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// HLS with `record.hls_source = "mp4"`: the recording whose file has its media. It is deleted with that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_of: Option<String>,
@@ -137,6 +146,9 @@ pub(super) struct Recording {
     /// absent when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
+    /// The task it is for; left out when it is recorded by a template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<String>,
 }
 
 /// A stretch of the calendar's time of which a recording holds nothing.
@@ -204,7 +216,7 @@ pub(super) struct Event {
     /// Its id, the same on every delivery.
     pub id: String,
     /// `stream.started`, `stream.ended`, `recording.started`, `recording.ended`, `recording.ready`,
-    /// `recording.failed`, `recording.discarded`, `recording.deleted` or `recording.warning`.
+    /// `recording.paused`, `recording.resumed`, `recording.failed`, `recording.discarded`, `recording.deleted` or `recording.warning`.
     #[serde(rename = "type")]
     pub kind: String,
     /// When it happened (RFC 3339).
@@ -285,6 +297,9 @@ pub(super) struct Stream {
     pub oldest_unsynced_ms: u64,
     /// It is connected and has sent no media for `record.stall_warning`.
     pub silent: bool,
+    /// The template it is recorded by; null: no rule has it recorded.
+    #[schema(required)]
+    pub template: Option<String>,
     /// Bytes of media received.
     pub received_bytes: u64,
     /// Its main video track.
@@ -308,6 +323,9 @@ pub(super) struct OpenRecording {
     pub id: String,
     /// Its format.
     pub format: Format,
+    /// The task it is for; null: it is recorded by the template.
+    #[schema(required)]
+    pub task_id: Option<String>,
     /// Where it will be in the store; it can be fetched there already.
     pub key: String,
     /// Bytes so far.

@@ -1,17 +1,22 @@
-//! `GET /v1/streams`: what is live.
+//! `/v1/streams`: what is live.
 
 use std::time::Duration;
 
-use axum::extract::{RawQuery, State};
-use axum::response::Response;
+use axum::extract::{RawPathParams, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use livetape_record::StreamPath;
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 use super::query::Query;
 use super::{Api, Problem, blocking, json, schema};
-use crate::live::StreamView;
+use crate::live::{StreamView, Wanted};
 
 /// How long to wait for news of the store.
 const CATCH_UP: Duration = Duration::from_millis(500);
+/// How long a stream's connection may take to do something.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Serialize)]
 struct StreamList {
@@ -33,4 +38,60 @@ pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> R
     // A disk that hangs is when this is asked: then it is answered with what is known.
     let _ = tokio::time::timeout(CATCH_UP, catching_up).await;
     json(&StreamList { items: api.live.streams(), next_cursor: None })
+}
+
+#[derive(Serialize)]
+struct SplitView {
+    recordings: Vec<String>,
+}
+
+/// Ends every open recording of a live stream at the next key frame and begins the next ones there; nothing is
+/// lost or doubled.
+#[utoipa::path(
+    post,
+    path = "/v1/streams/{app}/{stream}/split",
+    tag = "streams",
+    params(
+        ("app" = String, Path, description = "The application; a slash in it is `%2F`"),
+        ("stream" = String, Path, description = "The stream's name, likewise"),
+    ),
+    responses(
+        (status = 202, description = "Which recordings end; none when none is open", body = schema::Split),
+        (status = 404, description = "No such stream is live", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Its connection does not answer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn split(
+    State(api): State<Api>,
+    path: RawPathParams,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    Query::parse(query.as_deref()).finish()?;
+    let path = stream_in(&path);
+    let session = api.live.holder(&path).ok_or_else(|| not_live(&path))?;
+    let (sender, answer) = oneshot::channel();
+    let asking = async {
+        session.requests.send((session.id, Wanted::Split(sender))).await.ok()?;
+        answer.await.ok()
+    };
+    match tokio::time::timeout(ANSWER_TIMEOUT, asking).await {
+        Ok(Some(ended)) => {
+            tracing::info!(session = %session.id, stream = %path, recordings = ended.len(), "split on request");
+            let recordings = ended.iter().map(ToString::to_string).collect();
+            Ok((StatusCode::ACCEPTED, json(&SplitView { recordings })?).into_response())
+        }
+        Ok(None) => Err(not_live(&path)),
+        Err(_) => Err(Problem::unavailable("timeout", "the stream's connection does not answer; try again")),
+    }
+}
+
+/// The stream that the path names.
+fn stream_in(path: &RawPathParams) -> StreamPath {
+    let mut parts = path.iter().map(|(_, value)| value.to_owned());
+    let mut next = || parts.next().unwrap_or_default();
+    StreamPath { app: next(), name: next() }
+}
+
+fn not_live(path: &StreamPath) -> Problem {
+    Problem::not_found(format!("no stream {:?} is live", path.to_string().chars().take(200).collect::<String>()))
 }

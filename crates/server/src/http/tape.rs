@@ -3,6 +3,8 @@
 //! Contract: `sign` is the MD5 of the key and `t`, and `t` is not past; nothing else is asked for, and no token.
 //! Times are in China's time (UTC+8). Every answer is 200; what went wrong is in `ret` and `message`.
 
+mod demand;
+
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use livetape_catalog::{RecordingView, TapeFilter};
@@ -29,6 +31,8 @@ enum Refusal {
     Expired = 2,
     Interface = 3,
     Parameter = 4,
+    Task = 5,
+    Fault = 6,
 }
 
 #[derive(Serialize)]
@@ -40,9 +44,17 @@ struct Answer {
 }
 
 #[derive(Serialize)]
-struct Output {
-    all_count: u64,
-    file_list: Vec<File>,
+#[serde(untagged)]
+enum Output {
+    Files { all_count: u64, file_list: Vec<File> },
+    Task { task_id: u64 },
+    None,
+}
+
+impl Output {
+    fn is_some(&self) -> bool {
+        !matches!(self, Self::None)
+    }
 }
 
 #[derive(Serialize)]
@@ -59,14 +71,14 @@ const CHINA_MS: i64 = 8 * 3600 * 1000;
 /// The most files of a page.
 const PAGE_MAX: i64 = 100;
 
-/// The recordings of a stream, as `Live_Tape_GetFilelist` lists them. There is such a call only when
-/// `http.tencent_key` is set.
+/// The recordings of a stream, as `Live_Tape_GetFilelist` lists them; a task, as `Live_Tape_Start` makes it and
+/// `Live_Tape_Stop` ends it. There are such calls only when `http.tencent_key` is set.
 #[utoipa::path(
     get,
     path = "/common_access",
     tag = "tencent",
     params(
-        ("interface" = String, Query, description = "`Live_Tape_GetFilelist`"),
+        ("interface" = String, Query, description = "`Live_Tape_GetFilelist`, `Live_Tape_Start` or `Live_Tape_Stop`"),
         ("t" = i64, Query, description = "Until when the call is good, in seconds since 1970"),
         ("sign" = String, Query, description = "MD5 of the key and `t`, in lower-case hexadecimal digits"),
         ("appid" = Option<String>, Query, description = "Not looked at; nor is `cmd`"),
@@ -74,30 +86,67 @@ const PAGE_MAX: i64 = 100;
         ("Param.n.page_no" = Option<i64>, Query, description = "Which page, from 1"),
         ("Param.n.page_size" = Option<i64>, Query, description = "Files of a page, 1 to 100; 10 unless given"),
         ("Param.s.sort_type" = Option<String>, Query, description = "`asc`: the oldest first, unless it is `desc`"),
-        ("Param.s.start_time" = Option<String>, Query, description = "Begun then or later: `2017-01-01 10:10:01`, UTC+8"),
-        ("Param.s.end_time" = Option<String>, Query, description = "Begun then or before"),
+        ("Param.s.start_time" = Option<String>, Query, description = "Files begun then or later: `2017-01-01 10:10:01`, UTC+8; when the task begins"),
+        ("Param.s.end_time" = Option<String>, Query, description = "Files begun then or before; when the task ends"),
+        ("Param.n.task_sub_type" = Option<i64>, Query, description = "A task: 1, it begins at once and ends within half an hour; 0, both times are needed"),
+        ("Param.s.file_format" = Option<String>, Query, description = "A task: `flv` unless it is `mp4` or `hls`"),
+        ("Param.s.record_type" = Option<String>, Query, description = "A task: `video`"),
+        ("Param.s.task_id" = Option<String>, Query, description = "Which task ends; `Param.n.task_id` is the same"),
+        ("Param.n.task_id" = Option<i64>, Query, description = "Which task ends"),
     ),
-    responses((status = 200, description = "The list, or what is wrong: `ret` is 0, or it is not", body = schema::TapeAnswer))
+    responses((status = 200, description = "The list, the task, nothing more, or what is wrong: `ret` is 0, or it is not", body = schema::TapeAnswer))
 )]
 pub(super) async fn common_access(State(tape): State<Tape>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let answer = match asked(&tape, query.as_deref()) {
-        Ok(filter) => {
-            let catalog = tape.api.catalog.clone();
-            let (all_count, files) = blocking("listing files", move || catalog.tape(&filter)).await?;
-            let file_list = files.into_iter().map(File::from).collect();
-            Answer { ret: 0, message: "ok".to_owned(), output: Some(Output { all_count, file_list }) }
-        }
+    let answer = match answer(&tape, query.as_deref()).await? {
+        Ok(output) => Answer { ret: 0, message: "ok".to_owned(), output: Some(output).filter(Output::is_some) },
         Err((refusal, message)) => Answer { ret: refusal as i32, message, output: None },
     };
     json(&answer)
 }
 
-/// What is asked for, by somebody who may.
-fn asked(tape: &Tape, query: Option<&str>) -> Result<TapeFilter, (Refusal, String)> {
-    let mut query = Query::parse(query);
-    let mut text = |name: &'static str| query.take::<String>(name);
-    let t = text("t").unwrap_or_default();
-    let sign = text("sign").unwrap_or_default().to_ascii_lowercase();
+/// The parameters of a call.
+struct Parameters(Query);
+
+impl Parameters {
+    fn take(&mut self, name: &'static str) -> Option<String> {
+        self.0.take(name)
+    }
+
+    fn needed(&mut self, name: &'static str) -> Result<String, (Refusal, String)> {
+        self.take(name).ok_or_else(|| (Refusal::Parameter, format!("{name} is missing")))
+    }
+}
+
+/// Answers a call of somebody who may call.
+async fn answer(tape: &Tape, query: Option<&str>) -> Result<Result<Output, (Refusal, String)>, Problem> {
+    let mut parameters = Parameters(Query::parse(query));
+    if let Err(refusal) = admit(tape, &mut parameters) {
+        return Ok(Err(refusal));
+    }
+    Ok(match parameters.take("interface").as_deref() {
+        Some("Live_Tape_GetFilelist") => match filter(&mut parameters) {
+            Ok(filter) => {
+                let catalog = tape.api.catalog.clone();
+                let (all_count, files) = blocking("listing files", move || catalog.tape(&filter)).await?;
+                Ok(Output::Files { all_count, file_list: files.into_iter().map(File::from).collect() })
+            }
+            Err(refusal) => Err(refusal),
+        },
+        Some("Live_Tape_Start") => {
+            demand::start(&tape.api, &mut parameters).await.map(|task_id| Output::Task { task_id })
+        }
+        Some("Live_Tape_Stop") => demand::stop(&tape.api, &mut parameters).await.map(|()| Output::None),
+        _ => {
+            let known = "Live_Tape_GetFilelist, Live_Tape_Start and Live_Tape_Stop are";
+            Err((Refusal::Interface, format!("the interface is not known; {known}")))
+        }
+    })
+}
+
+/// Whether the call is signed, and good still.
+fn admit(tape: &Tape, parameters: &mut Parameters) -> Result<(), (Refusal, String)> {
+    let t = parameters.take("t").unwrap_or_default();
+    let sign = parameters.take("sign").unwrap_or_default().to_ascii_lowercase();
     let expected = tencent_signature(tape.key.reveal(), &t);
     if !bool::from(expected.as_bytes().ct_eq(sign.as_bytes())) {
         return Err((Refusal::Signature, "sign is wrong: it is the MD5 of the key and t".to_owned()));
@@ -106,12 +155,13 @@ fn asked(tape: &Tape, query: Option<&str>) -> Result<TapeFilter, (Refusal, Strin
     if t.parse::<i64>().ok().is_none_or(|t| t < now) {
         return Err((Refusal::Expired, "t is past: it says until when the call is good, in seconds".to_owned()));
     }
-    match text("interface").as_deref() {
-        Some("Live_Tape_GetFilelist") => {}
-        _ => return Err((Refusal::Interface, "the interface is not known; Live_Tape_GetFilelist is".to_owned())),
-    }
+    Ok(())
+}
+
+/// Which files are asked for.
+fn filter(parameters: &mut Parameters) -> Result<TapeFilter, (Refusal, String)> {
     let wrong = |what: &str| (Refusal::Parameter, what.to_owned());
-    let stream = text("Param.s.channel_id").ok_or_else(|| wrong("Param.s.channel_id is missing"))?;
+    let stream = parameters.needed("Param.s.channel_id")?;
     let number = |value: Option<String>, max: i64, otherwise: i64, what: &str| match value {
         None => Ok(otherwise),
         Some(value) => value
@@ -120,9 +170,9 @@ fn asked(tape: &Tape, query: Option<&str>) -> Result<TapeFilter, (Refusal, Strin
             .filter(|number| (1..=max).contains(number))
             .ok_or_else(|| wrong(&format!("{what} is not a number between 1 and {max}"))),
     };
-    let page = number(text("Param.n.page_no"), i64::from(u32::MAX), 1, "Param.n.page_no")?;
-    let limit = number(text("Param.n.page_size"), PAGE_MAX, 10, "Param.n.page_size")?;
-    let oldest_first = match text("Param.s.sort_type").as_deref() {
+    let page = number(parameters.take("Param.n.page_no"), i64::from(u32::MAX), 1, "Param.n.page_no")?;
+    let limit = number(parameters.take("Param.n.page_size"), PAGE_MAX, 10, "Param.n.page_size")?;
+    let oldest_first = match parameters.take("Param.s.sort_type").as_deref() {
         None | Some("asc") => true,
         Some("desc") => false,
         Some(_) => return Err(wrong("Param.s.sort_type is neither asc nor desc")),
@@ -133,9 +183,9 @@ fn asked(tape: &Tape, query: Option<&str>) -> Result<TapeFilter, (Refusal, Strin
             from_china(&value).map(Some).ok_or_else(|| wrong(&format!("{what} is not like 2017-01-01 10:10:01")))
         }
     };
-    let from = time(text("Param.s.start_time"), "Param.s.start_time")?;
+    let from = time(parameters.take("Param.s.start_time"), "Param.s.start_time")?;
     // The whole second counts.
-    let to = time(text("Param.s.end_time"), "Param.s.end_time")?.map(|to| to.plus_millis(1000));
+    let to = time(parameters.take("Param.s.end_time"), "Param.s.end_time")?.map(|to| to.plus_millis(1000));
     Ok(TapeFilter { stream, from, to, oldest_first, offset: (page - 1) * limit, limit })
 }
 

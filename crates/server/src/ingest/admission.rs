@@ -12,7 +12,7 @@ use tracing::info;
 
 use super::{Context, OnConflict, query};
 use crate::descriptors;
-use crate::live::{CloseRequest, LiveSession, Occupied, Place};
+use crate::live::{LiveSession, Occupied, Place, Request, Wanted};
 
 /// How long a new publisher waits for the one it takes over from.
 const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,7 +24,7 @@ pub(super) struct Admission<'a> {
     pub(super) context: &'a Context,
     pub(super) remote: SocketAddr,
     /// Reaches the connection's task.
-    pub(super) close: &'a mpsc::Sender<CloseRequest>,
+    pub(super) requests: &'a mpsc::Sender<Request>,
     /// The sessions that the connection has already.
     pub(super) ours: Vec<SessionId>,
 }
@@ -83,7 +83,7 @@ impl Admission<'_> {
             }
             info!(stream = %path, session = %holder.id, by = %self.remote, "taken over");
             // A full queue already holds a request to close.
-            let _ = holder.close.try_send((holder.id, CloseReason::Takeover));
+            let _ = holder.requests.try_send((holder.id, Wanted::Close(CloseReason::Takeover)));
             if tokio::time::timeout_at(deadline, holder.gone()).await.is_err() {
                 return Err(bad_name(format!(
                     "{path} is being published and its publisher could not be ended in time"
@@ -95,7 +95,7 @@ impl Admission<'_> {
     fn enter(&self, path: &StreamPath, id: SessionId) -> Result<Place, Occupied> {
         let started_at = self.context.clock.now().wall;
         let remote = self.remote.to_string();
-        self.context.live.enter(LiveSession::new(id, path.clone(), remote, started_at, self.close.clone()))
+        self.context.live.enter(LiveSession::new(id, path.clone(), remote, started_at, self.requests.clone()))
     }
 }
 

@@ -23,7 +23,7 @@ use super::budget::Share;
 use super::publication::Publication;
 use super::socket::Socket;
 use super::{Context, sleep_until};
-use crate::live::CloseRequest;
+use crate::live::{Request, Wanted};
 use crate::metrics;
 
 /// How long the last words may take to be sent.
@@ -42,9 +42,9 @@ pub(super) struct Connection {
     asked: Option<Asked>,
     /// What it holds of unfinished messages and fragments, of what all connections may hold.
     share: Share,
-    /// Requests to end a session come by this channel; its sender is handed out with each place.
-    close: mpsc::Sender<CloseRequest>,
-    close_requests: mpsc::Receiver<CloseRequest>,
+    /// What is wanted of a session comes by this channel; its sender is handed out with each place.
+    requests: mpsc::Sender<Request>,
+    wanted: mpsc::Receiver<Request>,
     /// What the demuxers met, as far as it has been counted in the metrics.
     counted: Counters,
     /// The session has said its last word.
@@ -68,14 +68,14 @@ enum Event {
     SendTimeout,
     Timer,
     Written,
-    CloseRequested(SessionId, CloseReason),
+    Wanted(SessionId, Wanted),
     Shutdown,
 }
 
 impl Connection {
     /// A connection that was just accepted.
     pub(super) fn new(context: Arc<Context>, remote: SocketAddr) -> Self {
-        let (close, close_requests) = mpsc::channel(8);
+        let (requests, wanted) = mpsc::channel(8);
         let session = Session::new(context.limits, context.clock.now());
         Self {
             share: context.assembling.share(),
@@ -85,8 +85,8 @@ impl Connection {
             out: BytesMut::new(),
             publications: BTreeMap::new(),
             asked: None,
-            close,
-            close_requests,
+            requests,
+            wanted,
             counted: Counters::default(),
             closed: false,
         }
@@ -136,7 +136,7 @@ impl Connection {
             let event = tokio::select! {
                 biased;
                 () = shutdown.cancelled(), if !stopping => Event::Shutdown,
-                Some((id, reason)) = self.close_requests.recv() => Event::CloseRequested(id, reason),
+                Some((id, wanted)) = self.wanted.recv() => Event::Wanted(id, wanted),
                 verdict = verdict(&mut self.asked) => Event::Authorized(verdict),
                 () = written(&mut self.publications), if !(reads && socket.pause().is_some()) => Event::Written,
                 () = sleep_until(send_deadline) => Event::SendTimeout,
@@ -187,9 +187,18 @@ impl Connection {
                         self.answer(request, session, verdict).await;
                     }
                 }
-                Event::CloseRequested(id, reason) => {
-                    if self.publications.values().any(|publication| publication.session().id == id) {
-                        self.session.close(reason, now);
+                Event::Wanted(id, wanted) => {
+                    let found = self.publications.values_mut().find(|publication| publication.session().id == id);
+                    match (found, wanted) {
+                        (Some(_), Wanted::Close(reason)) => self.session.close(reason, now),
+                        // Whoever asked may have gone.
+                        (Some(publication), Wanted::Attend(answer)) => {
+                            publication.attend(now);
+                            // Whoever asked may have gone.
+                            let _ = answer.send(());
+                        }
+                        (Some(publication), Wanted::Split(answer)) => drop(answer.send(publication.split())),
+                        (None, _) => {}
                     }
                 }
                 Event::Shutdown => {
@@ -322,15 +331,16 @@ impl Connection {
         let admission = Admission {
             context: &self.context,
             remote: self.remote,
-            close: &self.close,
+            requests: &self.requests,
             ours: self.publications.values().map(|publication| publication.session().id).collect(),
         };
         match admission.decide(&request, &path, session).await {
             Ok(place) => {
                 info!(%session, stream = %path, remote = %self.remote,
                     encoder = request.encoder.as_deref().unwrap_or(""), "stream started");
+                let plan = self.context.plans.of(&path, &request.query);
                 let previous = self.context.waiting.claim(&path).await;
-                let mut publication = Publication::new(place, self.context.clone(), self.context.clock.now());
+                let mut publication = Publication::new(place, plan, self.context.clone(), self.context.clock.now());
                 if let Some(previous) = previous {
                     publication.take_over(previous);
                 }

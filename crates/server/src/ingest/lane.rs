@@ -8,6 +8,7 @@
 //! is read on for the others. What waits is kept, and written.
 
 mod account;
+mod away;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,16 +17,16 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
 use livetape_finalize::{Report, Writer};
-use livetape_media::{Item, MediaTime, Now, WallTime, Warning, WarningKind};
+use livetape_media::{Format, Item, MediaTime, Now, Warning, WarningKind};
 use livetape_mux::Op;
-use livetape_record::{Effect, Join, Policy, Recorder, RecordingId, SessionId, StreamPath};
+use livetape_record::{Effect, Numbers, Recorder, RecordingId, StopReason};
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::Context;
 use super::budget::Share;
 use super::watch::Watch;
-use crate::live::{LaneState, LiveSession};
+use crate::live::{LaneKey, LaneState, LiveSession};
 use crate::metrics::{self, Condition, Raised};
 use account::{Account, Load};
 
@@ -61,7 +62,11 @@ pub(super) struct Lane {
     suspended: Option<Raised>,
     /// Its publisher is gone.
     paused: bool,
+    /// How recordings are numbered in the session that goes on with it.
+    numbers: Numbers,
     state: LaneState,
+    /// It was ended before its session.
+    stopped: bool,
 }
 
 struct Batch {
@@ -84,11 +89,9 @@ struct Written {
 struct Died;
 
 impl Lane {
-    /// A lane for one format of a session.
-    pub(super) fn new(policy: Policy, live: Arc<LiveSession>, context: Arc<Context>) -> Self {
-        let (session, stream): (SessionId, StreamPath) = (live.id, live.path.clone());
-        let writer = Some(Writer::new(context.destination.clone(), session));
-        let recorder = Recorder::new(policy, session, stream);
+    /// A lane for one recorder of a session.
+    pub(super) fn new(recorder: Recorder, live: Arc<LiveSession>, context: Arc<Context>) -> Self {
+        let writer = Some(Writer::new(context.destination.clone(), live.id));
         Self {
             recorder,
             live,
@@ -108,13 +111,18 @@ impl Lane {
             stalled: None,
             suspended: None,
             paused: false,
+            numbers: Numbers::default(),
             state: LaneState::default(),
+            stopped: false,
             context,
         }
     }
 
     /// One more item of the session.
     pub(super) fn push(&mut self, item: &Item, now: Now) {
+        if self.stopped {
+            return;
+        }
         if let Item::Frame(frame) = item
             && self.recorder.records(frame.track)
         {
@@ -125,34 +133,35 @@ impl Lane {
         self.count_from(before);
     }
 
-    /// The publisher has gone and may come back until `until`.
-    pub(super) fn pause(&mut self, until: WallTime, now: Now) {
+    /// Ends the open recording at the next key frame. Which one that is.
+    pub(super) fn split(&mut self) -> Option<RecordingId> {
+        self.recorder.split()
+    }
+
+    /// The formats it records to.
+    pub(super) fn formats(&self) -> Vec<Format> {
+        self.recorder.formats()
+    }
+
+    /// What it records.
+    pub(super) fn key(&self) -> LaneKey {
+        (self.recorder.task(), self.recorder.format())
+    }
+
+    /// Ends it at once, for `reason`: what has come is recorded, and written.
+    pub(super) fn stop(&mut self, reason: StopReason, now: Now) {
         let before = self.effects.len();
-        self.recorder.pause(until, now, &mut self.effects);
-        self.paused = true;
+        self.recorder.stop(reason, now, &mut self.effects);
         self.count_from(before);
-        self.tell();
+        self.growth.moved(now.mono, false);
+        self.stalled = None;
+        self.stopped = true;
+        self.live.lane_ended(self.key());
     }
 
-    /// Another session, `live`, goes on with it.
-    pub(super) fn carry_over(&mut self, live: Arc<LiveSession>) {
-        self.live = live;
-        // Of the other session.
-        self.state.written = Duration::ZERO;
-        self.tell();
-    }
-
-    /// The session that goes on with it begins to send media.
-    pub(super) fn join(&mut self, join: &Join, limit: u32, now: Now) {
-        let before = self.effects.len();
-        self.recorder.join(join, limit, self.live.id, now, &mut self.effects);
-        self.paused = false;
-        self.count_from(before);
-    }
-
-    /// Whether a recording is open.
-    pub(super) fn is_recording(&self) -> bool {
-        self.recorder.progress().is_some()
+    /// Whether it was ended before its session.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
     }
 
     /// When [`Lane::tick`] wants to be called.
@@ -192,6 +201,10 @@ impl Lane {
         if self.recorder.is_suspended() {
             if self.moved && self.held().memory <= self.context.max_held_bytes / 2 {
                 self.recorder.resume();
+                // Nothing was dropped: it goes on. Otherwise whoever begins the next recording tells.
+                if let (false, Some((id, _))) = (self.recorder.is_suspended(), self.recorder.progress()) {
+                    self.context.warnings.resumed(id, now.wall);
+                }
             }
             return;
         }
@@ -208,6 +221,9 @@ impl Lane {
             let before = self.effects.len();
             self.recorder.suspend(now, &mut self.effects);
             self.count_from(before);
+            if let Some((id, _)) = self.recorder.progress() {
+                self.context.warnings.paused(id, now.wall);
+            }
             self.tell();
         }
     }
@@ -416,7 +432,7 @@ impl Lane {
             self.account.effect(effect);
             match effect {
                 Effect::Open(opening) => {
-                    self.live.recording_began(opening.id, &opening.key, opening.start);
+                    self.live.recording_began(opening.id, opening.task, &opening.key, opening.start);
                     if opening.reason.name() == livetape_record::CutReason::DiskSlow.name() {
                         info!(recording = %opening.id, "the disk has caught up");
                     }
@@ -447,7 +463,9 @@ impl Lane {
             self.suspended = suspended.then(|| Raised::new(Condition::RecordingSuspended));
         }
         self.state.grows = !self.growth.stands() && !suspended;
-        self.live.lane(self.recorder.format(), &self.state);
+        if !self.stopped {
+            self.live.lane(self.key(), &self.state);
+        }
     }
 
     /// Of the session, not of one recording: its row may be what waits.

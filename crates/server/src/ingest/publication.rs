@@ -1,6 +1,8 @@
 //! One accepted publish: its place among the live streams, and a lane for each format.
 
+mod held;
 mod notes;
+mod on_demand;
 mod received;
 mod wait;
 
@@ -11,7 +13,8 @@ use std::time::Duration;
 
 use livetape_catalog::Change;
 use livetape_media::{EndReason, Item, Now, Warning, WarningKind};
-use livetape_record::{Splice, Tail};
+use livetape_record::plan::Plan;
+use livetape_record::{Finding, Quality, RecordingId, Splice, Tail};
 use tracing::{error, info, warn};
 
 use super::arrivals::Arrivals;
@@ -21,6 +24,7 @@ use super::{Clock, Context, sleep_until};
 use crate::live::{LiveSession, Place};
 use crate::metrics::{self, Condition, Raised};
 use notes::Notes;
+use on_demand::OnDemand;
 use received::Received;
 pub(super) use wait::Resumption;
 use wait::Wait;
@@ -38,6 +42,8 @@ pub(super) struct Publication {
     session: Arc<LiveSession>,
     context: Arc<Context>,
     lanes: Vec<Lane>,
+    /// What tasks want, and what is held for them.
+    demand: OnDemand,
     received: Received,
     arrivals: Arrivals,
     /// Whether media comes.
@@ -50,17 +56,27 @@ pub(super) struct Publication {
     tail: Tail,
     /// Its recordings wait for their publisher.
     wait: Option<Wait>,
+    quality: Quality,
+    /// What it found and has not been told.
+    findings: Vec<Finding>,
     ended: Option<EndReason>,
     /// That it has ended is in the catalog.
     session_over: bool,
 }
 
 impl Publication {
-    /// A publish that has been accepted and has its stream.
-    pub(super) fn new(place: Place, context: Arc<Context>, now: Now) -> Self {
+    /// A publish that has been accepted and has its stream, to be recorded as planned.
+    pub(super) fn new(place: Place, plan: Plan, context: Arc<Context>, now: Now) -> Self {
         let session = place.session().clone();
-        let lane = |policy: &livetape_record::Policy| Lane::new(policy.clone(), session.clone(), context.clone());
-        let lanes = context.policies.iter().map(lane).collect();
+        let (rule, template) = (plan.rule.as_deref(), plan.template.as_deref());
+        info!(session = %session.id, rule, template, recorders = plan.policies.len(), "planned");
+        session.planned(plan.template);
+        for detail in plan.problems {
+            let warning = Warning { kind: WarningKind::RequestIgnored, track: None, detail };
+            context.warnings.give(session.id, None, &warning, now.wall);
+        }
+        let demand = OnDemand::new(&context);
+        let lanes = plan.policies.into_iter().map(|policy| demand.lane(policy, &session, &context)).collect();
         metrics::session_started();
         let mut sound = Watch::new(context.stall_warning);
         sound.expect(now.mono);
@@ -69,6 +85,7 @@ impl Publication {
             left: false,
             session,
             lanes,
+            demand,
             received: Received::default(),
             arrivals: Arrivals::default(),
             sound,
@@ -77,6 +94,8 @@ impl Publication {
             splice: None,
             tail: Tail::default(),
             wait: None,
+            quality: Quality::new(context.quality),
+            findings: Vec::new(),
             ended: None,
             session_over: false,
             context,
@@ -122,12 +141,19 @@ impl Publication {
                 }
             }
             Item::Warning(warning) => self.note(warning.clone(), now),
-            Item::Jump { by, direction, .. } => self.note(notes::jump(*by, *direction), now),
-            Item::End(_) | Item::Metadata(_) => {}
+            Item::End(_) | Item::Jump { .. } | Item::Moved { .. } | Item::Metadata(_) => {}
         }
+        self.quality.push(item, now, &mut self.findings);
+        self.tell_findings(now);
+        self.demand.held.take(item, now.wall);
         for lane in &mut self.lanes {
             lane.push(item, now);
         }
+    }
+
+    /// Ends the open recordings at the next key frame and begins others. Which end.
+    pub(super) fn split(&mut self) -> Vec<RecordingId> {
+        self.lanes.iter_mut().filter_map(Lane::split).collect()
     }
 
     /// Nothing comes before `then`, on the clock of [`Now::mono`].
@@ -139,6 +165,9 @@ impl Publication {
 
     /// Begins to write what has gathered. To be called whenever something may have changed.
     pub(super) fn dispatch(&mut self, now: Now) {
+        if self.demand.is_due(&self.context) {
+            self.attend(now);
+        }
         if let Some(latest) = self.received.report(&self.session) {
             self.arrivals.arrived(latest, now.mono);
         }
@@ -147,15 +176,17 @@ impl Publication {
             lane.balance(now, self.ended.is_some());
             lane.dispatch(now, end);
         }
+        self.lanes.retain(|lane| !(lane.is_stopped() && lane.is_idle()));
         let synced = self.lanes.iter().filter_map(Lane::reach).map(|reach| reach.synced).min().flatten();
-        let oldest = self.arrivals.oldest_beyond(synced);
+        // What nobody records is nothing to lose.
+        let oldest = self.arrivals.oldest_beyond(synced).filter(|_| !self.lanes.is_empty());
         self.session.unsynced_since(self.context.clock.instant_of(oldest).map(tokio::time::Instant::into_std));
     }
 
     /// When [`Publication::tick`] wants to be called.
     pub(super) fn next_tick(&self) -> Option<Duration> {
         let silence = self.sound.due().filter(|_| self.ended.is_none());
-        self.lanes.iter().filter_map(Lane::next_tick).chain(silence).min()
+        self.lanes.iter().filter_map(Lane::next_tick).chain(silence).chain(self.quality.next_tick()).min()
     }
 
     /// Time has passed.
@@ -163,6 +194,8 @@ impl Publication {
         for lane in &mut self.lanes {
             lane.tick(now);
         }
+        self.quality.tick(now, &mut self.findings);
+        self.tell_findings(now);
         if self.ended.is_none()
             && let Some(stood) = self.sound.check(now.mono)
         {
@@ -270,6 +303,13 @@ impl Publication {
             Err(problem) => error!(session = %id, "the end of the session is not in the catalog: {problem}"),
         }
         metrics::session_ended(reason);
+    }
+
+    /// Tells what was found of the quality of what comes.
+    fn tell_findings(&mut self, now: Now) {
+        for finding in self.findings.drain(..) {
+            self.context.warnings.tell(self.session.id, finding, now.wall);
+        }
     }
 
     /// Tells what was noticed in the media. A publisher can bring forth any number of these.

@@ -41,6 +41,8 @@ pub struct StreamView {
     pub oldest_unsynced_ms: u64,
     /// It is connected and has sent no media for long.
     pub silent: bool,
+    /// The template it is recorded by; null: no rule has it recorded.
+    pub template: Option<String>,
     /// Bytes of media received.
     pub received_bytes: u64,
     /// Its main video track.
@@ -89,6 +91,8 @@ pub struct LiveRecording {
     pub id: String,
     /// Its format.
     pub format: &'static str,
+    /// The task it is for; null: it is recorded by the template.
+    pub task_id: Option<String>,
     /// The key it will have.
     pub key: String,
     /// Bytes so far.
@@ -110,8 +114,10 @@ impl LiveSession {
         let first = details.first.unwrap_or_default();
         // A format that carries nothing of this stream does not count.
         let begun = || details.lanes.iter().filter(|(_, lane)| lane.begun);
+        // What a task records began whenever that was.
+        let planned = || begun().filter(|((task, _), _)| task.is_none());
         let least = |media: &BTreeMap<Format, Duration>| {
-            begun().map(|(format, _)| media.get(format).copied().unwrap_or_default()).min().map_or(0, millis)
+            planned().map(|((_, format), _)| media.get(format).copied().unwrap_or_default()).min().map_or(0, millis)
         };
         let until = |moment: fn(&LaneState) -> Option<MediaTime>| {
             begun()
@@ -127,13 +133,14 @@ impl LiveSession {
             remote_addr: self.remote.clone(),
             started_at: self.started_at.to_string(),
             duration_ms: self.received_ms.load(Ordering::Relaxed),
-            written_ms: begun().map(|(_, lane)| lane.written).min().map_or(0, millis),
+            written_ms: planned().map(|(_, lane)| lane.written).min().map_or(0, millis),
             stored_ms: least(&details.stored),
             announced_ms: details.announced.values().map(least).min(),
             durable_until_ms: until(|lane| lane.durable),
             synced_until_ms: until(|lane| lane.synced),
             oldest_unsynced_ms: details.unsynced_since.map_or(0, |since| millis(since.elapsed())),
             silent: details.silent,
+            template: details.template.clone(),
             received_bytes: self.received_bytes.load(Ordering::Relaxed),
             video: track(TrackKind::Video).and_then(|(track, frames)| {
                 let format = track.config.video()?;
@@ -161,11 +168,13 @@ impl LiveSession {
 }
 
 fn recording(details: &Details, id: &RecordingId, open: &OpenRecording) -> LiveRecording {
-    let lane = details.lanes.get(&id.format);
+    let task = details.of_tasks.get(id).copied();
+    let lane = details.lanes.get(&(task, id.format));
     let until = |moment: Option<MediaTime>| moment.map_or(0, |moment| millis((moment - open.start).to_duration()));
     LiveRecording {
         id: id.to_string(),
         format: id.format.name(),
+        task_id: task.map(|task| task.to_string()),
         key: open.key.clone(),
         size_bytes: open.progress.size_bytes,
         duration_ms: millis(open.progress.duration),

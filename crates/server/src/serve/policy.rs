@@ -7,11 +7,13 @@ use livetape_finalize::{Policy, Room};
 
 use crate::config::{Config, StoreKind};
 
-/// What `[store]` says.
+/// What `[store]` and `[events]` say.
 pub(super) fn policy(config: &Config) -> Policy {
     let (keep, max_bytes) = (config.store.retention.duration(), config.store.max_size.bytes());
+    let keep_events = config.events.retention.duration();
     Policy {
         keep: (!keep.is_zero()).then_some(keep),
+        keep_events: (!keep_events.is_zero()).then_some(keep_events),
         max_bytes: (max_bytes > 0).then_some(max_bytes),
         room: room(config),
     }
@@ -34,12 +36,15 @@ fn room(config: &Config) -> Option<Room> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ByteSize, Period};
+    use crate::config::{ByteSize, EventSettings, Period};
 
     #[test]
     fn by_default_nothing_is_deleted() {
         let policy = policy(&Config::default());
         assert!(policy.keep.is_none() && policy.max_bytes.is_none() && policy.room.is_none());
+        assert_eq!(policy.keep_events, Some(std::time::Duration::from_secs(30 * 86_400)), "but for events");
+        let for_ever = Config { events: EventSettings { retention: Period::from_millis(0) }, ..Config::default() };
+        assert_eq!(super::policy(&for_ever).keep_events, None);
     }
 
     #[test]

@@ -5,8 +5,13 @@
 mod access;
 mod connections;
 mod deletion;
+mod deletions;
 mod feed;
+mod holds;
+mod plans;
+mod pruned;
 mod receiver;
+mod reference;
 mod tape;
 mod webhooks;
 mod world;
@@ -145,6 +150,8 @@ fn every_mistake_is_a_problem_that_names_it() {
         ("/v1/events?after=x", "after"),
         ("/v1/events?after=-1", "after"),
         ("/v1/streams?x=1", "x"),
+        ("/v1/recordings?held=maybe", "held"),
+        ("/v1/deletions?cursor=0", "cursor"),
     ] {
         let answer = world.get(path);
         answer.is_problem(StatusCode::BAD_REQUEST, "bad_parameter");
@@ -351,7 +358,7 @@ fn the_description_is_the_committed_one_and_names_every_route() {
         let unknown = answer.status == StatusCode::NOT_FOUND && !path.contains('{');
         assert!(!unknown, "{path} is described but does not exist");
     }
-    assert_eq!(paths.len(), 16);
+    assert_eq!(paths.len(), 30);
 }
 
 #[test]
@@ -373,6 +380,10 @@ fn answers_have_the_shapes_that_are_described() {
         ("/v1/recordings".to_owned(), "RecordingList"),
         (format!("/v1/recordings/{id}"), "Recording"),
         ("/v1/streams".to_owned(), "StreamList"),
+        ("/v1/templates".to_owned(), "TemplateList"),
+        ("/v1/templates/default".to_owned(), "Template"),
+        ("/v1/rules".to_owned(), "RuleList"),
+        ("/v1/tasks".to_owned(), "TaskList"),
         ("/v1/events".to_owned(), "EventList"),
         ("/v1/deliveries".to_owned(), "DeliveryList"),
         ("/v1/webhooks".to_owned(), "WebhookList"),

@@ -18,6 +18,7 @@ use livetape_server::config::{Config, Secret, Webhook};
 use livetape_server::http::keyring::Keyring;
 use livetape_server::http::{Access, Api, EventTail, Feed, UrlLifetime, router};
 use livetape_server::live::{Live, LiveSession, Place};
+use livetape_server::plans::Plans;
 use livetape_server::stores::Stores;
 use livetape_server::webhooks::{EndpointMaker, Webhooks};
 use livetape_store::{ContentType, DirectoryStore};
@@ -110,7 +111,10 @@ impl World {
         let (announcer, announcing) = Announcer::new(&catalog, endpoints, &wall, &counters, CancellationToken::new());
         RUNTIME.spawn(announcing);
         let webhooks = Webhooks::new(catalog.clone(), announcer, configured, maker);
+        let live = Live::default();
+        let plans = Plans::open(&Config::default(), &catalog, &live).unwrap();
         let api = Api {
+            plans,
             feed: Feed::new(&catalog, CancellationToken::new()),
             catalog,
             webhooks,
@@ -118,7 +122,7 @@ impl World {
             stores: Stores { primary: store, fallback: None },
             url_lifetime: UrlLifetime { primary: Duration::from_secs(60), fallback: Duration::from_secs(60) },
             spool,
-            live: Live::default(),
+            live,
             tail,
             counters,
             retention,
@@ -178,6 +182,7 @@ impl World {
         };
         self.api.catalog.apply(Change::SessionStarted(new)).unwrap();
         let opened = NewRecording {
+            task: None,
             id,
             app: "live".to_owned(),
             stream: stream.to_owned(),
@@ -194,6 +199,11 @@ impl World {
 
     /// A recording that is in the store and announced.
     pub(crate) fn ready(&self, number: u128, stream: &str, format: Format, media: &[u8]) -> RecordingId {
+        self.ready_at(number, stream, format, media, NOW + 2_500)
+    }
+
+    /// The same, since this moment.
+    pub(crate) fn ready_at(&self, number: u128, stream: &str, format: Format, media: &[u8], at_ms: i64) -> RecordingId {
         let id = self.growing(number, stream, format);
         self.stored(&key(number, stream, format), media);
         let size_bytes = media.len() as u64;
@@ -205,7 +215,12 @@ impl World {
         self.api.catalog.apply(finished).unwrap();
         self.api
             .catalog
-            .apply(Change::RecordingReady { id, at: ended_at, size_bytes, store: StoreRole::Primary })
+            .apply(Change::RecordingReady {
+                id,
+                at: WallTime::from_unix_millis(at_ms),
+                size_bytes,
+                store: StoreRole::Primary,
+            })
             .unwrap();
         self.api.catalog.apply(Change::SpoolEvicted { id }).unwrap();
         id
@@ -237,7 +252,7 @@ impl World {
         let Ok(place) = self.api.live.enter(new) else { panic!("{stream} is live already") };
         let duration = Duration::from_millis(millis);
         let progress = Progress { size_bytes, duration, ..Progress::default() };
-        place.session().recording_began(id, &key(number, stream, id.format), MediaTime::ZERO);
+        place.session().recording_began(id, None, &key(number, stream, id.format), MediaTime::ZERO);
         place.session().recording(id, progress);
         place
     }
@@ -253,6 +268,12 @@ impl World {
     /// A request with a body.
     pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Answer {
         block_on(Answer::sent(self.router.clone(), method, path, body))
+    }
+
+    /// A request with a body and a token.
+    pub(crate) fn send_as(&self, token: &str, method: &str, path: &str, body: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {token}"));
+        block_on(Answer::to(self.router.clone(), request.body(Body::from(body.to_owned())).unwrap()))
     }
 
     /// The router, for requests whose answers have no end.

@@ -104,6 +104,13 @@ fn a_stalled_disk_costs_one_recording_some_media_and_the_others_nothing() {
         told.len()
     );
     assert_eq!((told.len(), recorded + dropped), (1, sent[0]));
+    assert_eq!(world.told_of(session, "recording.paused"), [rows[0].id.to_string()]);
+    assert_eq!(world.told_of(session, "recording.resumed"), [rows[1].id.to_string()]);
+    let left_out = world.report(&rows[0])["observed"]["left_out"].clone();
+    let lost_ms = u64::try_from(lost.as_millis()).unwrap();
+    let counted = (left_out["disk_slow_frames"].as_u64(), left_out["disk_slow_ms"].as_u64());
+    assert_eq!(counted, (Some(dropped), Some(lost_ms)), "{left_out}");
+    assert_eq!(world.report(&rows[1])["observed"]["left_out"]["disk_slow_frames"], 0);
     assert!(world.warnings(session, "recording_resumed").iter().any(|detail| detail.contains("mp4")));
     for (view, sent) in views.iter().zip(&sent) {
         for format in ["mp4", "hls", "flv"] {

@@ -10,6 +10,7 @@ use livetape_record::SessionId;
 use livetape_server::config::Config;
 use livetape_server::ingest::{Authorization, Context, run};
 use livetape_server::live::{Live, LiveRecording, StreamView};
+use livetape_server::plans::Plans;
 use livetape_testkit::deadline::eventually;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -48,7 +49,8 @@ impl World {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (live, stop) = (Live::default(), CancellationToken::new());
         let authorization = Authorization::new(&config.push).unwrap();
-        let context = Context::new(&config, authorization, Arc::new(destination), live.clone(), stop.clone());
+        let plans = Plans::open(&config, &catalog, &live).unwrap();
+        let context = Context::new(&config, authorization, plans, Arc::new(destination), live.clone(), stop.clone());
         let context = Arc::new(context);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
@@ -89,6 +91,22 @@ impl World {
         });
         let of_kind = bodies.filter(|data| data["kind"] == kind && data["session_id"] == session);
         of_kind.map(|data| data["detail"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The recordings that events of this type tell of, in order.
+    pub(crate) fn told_of(&self, session: &str, kind: &str) -> Vec<String> {
+        let events = self.catalog.events_after(0, 10_000).unwrap();
+        let bodies = events.iter().filter(|event| event.kind == kind).map(|event| {
+            let body: Value = serde_json::from_str(&event.body).unwrap();
+            body["data"].clone()
+        });
+        let of_session = bodies.filter(|data| data["session_id"] == session);
+        of_session.map(|data| data["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What is said of a recording's integrity.
+    pub(crate) fn report(&self, row: &RecordingRow) -> Value {
+        serde_json::from_str(&self.catalog.report(&row.id).unwrap().unwrap()).unwrap()
     }
 
     /// The rows of a session in one format, in order, once the session has ended.

@@ -29,6 +29,8 @@ fn every_listing_walks_one_index_and_sorts_nothing() {
     let prefixed = || RecordingFilter { prefix: Some("live/".to_owned()), ..base() };
     let cases = [
         (base(), "recordings_newest", ""),
+        (RecordingFilter { held: Some(true), app: app(), ..base() }, "recordings_held", ""),
+        (RecordingFilter { held: Some(false), ..base() }, "recordings_newest", ""),
         (RecordingFilter { app: app(), ..base() }, "recordings_app", "app=?"),
         (RecordingFilter { stream: stream(), ..base() }, "recordings_stream", "stream=?"),
         (RecordingFilter { state: Some(RecordingState::Failed), app: app(), ..base() }, "recordings_state", "state=?"),
@@ -94,7 +96,7 @@ fn everything_else_that_is_asked_often_is_keyed() {
     let (_directory, catalog) = opened();
     let queries = [
         "SELECT min(subject) FROM recordings INDEXED BY recordings_subject WHERE subject > 'a'",
-        "SELECT started_ms FROM recordings WHERE ended_ms IS NULL ORDER BY started_ms LIMIT 1",
+        "SELECT started_ms FROM recordings INDEXED BY recordings_open WHERE ended_ms IS NULL ORDER BY started_ms LIMIT 1",
         "SELECT id FROM recordings INDEXED BY recordings_state WHERE state IN ('finished', 'uploading') ORDER BY started_ms, id",
         "SELECT id FROM recordings INDEXED BY recordings_spooled WHERE spool_evicted = 0 ORDER BY started_ms, id",
         "SELECT id FROM sessions WHERE ended_ms IS NULL ORDER BY started_ms, id",

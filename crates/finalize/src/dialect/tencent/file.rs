@@ -33,7 +33,7 @@ pub(super) fn body(settings: &Tencent, event: &Envelope) -> Result<Map<String, V
         "record_bps": 0,
         "record_temp_id": "0",
         "start_time_usec": split(data.started_at).1,
-        "task_id": push,
+        "task_id": event.task_number().map_or(push, |task| task.to_string()),
     })));
     Ok(body)
 }

@@ -21,12 +21,12 @@ pub(super) fn body(settings: &Tencent, event: &Envelope) -> Result<Option<Map<St
     let state = match (event.kind.as_str(), data.kind.as_str()) {
         ("recording.started", _) => "record_start_succeeded",
         ("recording.ended" | "recording.discarded", _) => "record_ended",
-        ("recording.paused", _) => "record_paused",
-        ("recording.resumed", _) => "record_resumed",
+        ("recording.waiting", _) => "record_paused",
+        ("recording.continued", _) => "record_resumed",
         ("recording.failed", _) => "record_error",
         ("recording.warning", "disk_low") => "record_start_failed",
-        ("recording.warning", "recording_stalled") => "record_paused",
-        ("recording.warning", "recording_resumed") => "record_resumed",
+        ("recording.paused", _) => "record_paused",
+        ("recording.resumed", _) => "record_resumed",
         _ => return Ok(None),
     };
     let detail = Detail {
@@ -37,13 +37,13 @@ pub(super) fn body(settings: &Tencent, event: &Envelope) -> Result<Option<Map<St
             _ => 0,
         },
         record_bps: 0,
-        // From a template, the original, live.
-        start_model: 1,
+        // From a template or by a task, the original, live.
+        start_model: if event.task_number().is_some() { 5 } else { 1 },
         record_content: 1,
         source_type: 1,
         codec_temp_id: 0,
     };
-    Ok(Some(object(json!({
+    let mut body = object(json!({
         "appid": settings.app_id,
         "appname": data.app,
         "domain": event.host(),
@@ -54,5 +54,9 @@ pub(super) fn body(settings: &Tencent, event: &Envelope) -> Result<Option<Map<St
         "seq": event.seq.to_string(),
         "session_id": event.push_number().to_string(),
         "stream_id": data.stream,
-    }))))
+    }));
+    if let Some(task) = event.task_number() {
+        body.insert("task_id".to_owned(), task.to_string().into());
+    }
+    Ok(Some(body))
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Gap, GapRule, Join, Splice, Spliced, Tail};
+use crate::{Gap, GapRule, Join, Numbers, Rejoined, Splice, Spliced, Tail};
 
 /// One recorder through several sessions, the wall clock running beside.
 struct Life {
@@ -100,7 +100,8 @@ impl Life {
         self.tail.joined();
         let mut effects = Vec::new();
         let session = SessionId(Uuid::from_u128(self.sessions));
-        self.recorder.join(join, self.limit, session, now, &mut effects);
+        let by = Rejoined { session, numbers: Numbers::default(), limit: self.limit };
+        self.recorder.join(join, by, now, &mut effects);
         self.effects(effects);
     }
 

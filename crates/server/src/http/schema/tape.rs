@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct TapeAnswer {
-    /// 0, or what is wrong: 1 the signature, 2 it is past, 3 the interface, 4 a parameter.
+    /// 0, or what is wrong: 1 the signature, 2 it is past, 3 the interface, 4 a parameter, 5 the task, 6 a fault of
+    /// the server.
     pub ret: i32,
     /// The same in words.
     pub message: String,
@@ -16,10 +17,28 @@ pub(in crate::http) struct TapeAnswer {
     pub output: Option<TapeOutput>,
 }
 
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::http) enum TapeOutput {
+    /// Of `Live_Tape_GetFilelist`.
+    Files(TapeFiles),
+    /// Of `Live_Tape_Start`.
+    Task(TapeTask),
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct TapeTask {
+    /// Its number: what `Live_Tape_Stop` and callbacks call it.
+    pub task_id: u64,
+}
+
 /// Files of a stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct TapeOutput {
+pub(in crate::http) struct TapeFiles {
     /// How many there are in all.
     pub all_count: u64,
     /// Those of this page.

@@ -135,6 +135,7 @@ mod tests {
             id: id(),
             session: id().session,
             stream: StreamPath { app: "live".into(), name: "cam".into() },
+            task: None,
             format: Format::Mp4,
             key: String::new(),
             playlists: None,
@@ -152,6 +153,7 @@ mod tests {
             ended_at: WallTime::from_unix_millis(0),
             reason: StopReason::Cut(CutReason::DiskSlow),
             summary: Summary { duration: ms(millis), ..Summary::default() },
+            report: Box::default(),
             lost: ms(700),
         })));
     }

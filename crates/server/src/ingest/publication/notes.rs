@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use livetape_media::{JumpDirection, MediaTime, Track, Warning, WarningKind};
+use livetape_media::{Track, Warning, WarningKind};
 
 /// Warnings that may come at once.
 const BURST: u32 = 20;
@@ -53,19 +53,6 @@ pub(super) fn further_track(track: &Track) -> Warning {
     }
 }
 
-/// The publisher's clock jumped.
-pub(super) fn jump(by: MediaTime, direction: JumpDirection) -> Warning {
-    let way = match direction {
-        JumpDirection::Forward => "forward",
-        JumpDirection::Backward => "back",
-    };
-    Warning {
-        kind: WarningKind::TimestampJump,
-        track: None,
-        detail: format!("the publisher's timestamps jumped {way} by {by}; the recording goes on without the jump"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,7 +60,8 @@ mod tests {
     #[test]
     fn a_flood_of_warnings_is_held_back_and_told_by_its_number() {
         let mut notes = Notes::new(Duration::ZERO);
-        let warning = || jump(MediaTime::from_millis(90), JumpDirection::Backward);
+        let kind = WarningKind::MediaUnreadable;
+        let warning = || Warning { kind, track: None, detail: "video message: it is empty; left out".to_owned() };
         let given = (0..10_000).filter(|_| notes.admit(warning(), Duration::from_millis(10)).is_some()).count();
         assert_eq!(given, 20);
         let next = notes.admit(warning(), Duration::from_secs(4)).unwrap();

@@ -70,8 +70,8 @@ impl Publication {
         self.tail = previous.tail;
         self.wait = previous.wait;
         self.lanes = previous.lanes;
-        let session: &Arc<LiveSession> = &self.session;
-        self.lanes.iter_mut().for_each(|lane| lane.carry_over(session.clone()));
+        let (session, numbers): (&Arc<LiveSession>, _) = (&self.session, self.demand.numbers());
+        self.lanes.iter_mut().for_each(|lane| lane.carry_over(session.clone(), numbers.clone()));
         // Its place, if it still has one, goes with what is left of it.
     }
 
@@ -98,6 +98,9 @@ impl Publication {
             self.spliced(out, now);
         }
         self.ended = Some(reason);
+        self.quality.push(&Item::End(reason), now, &mut self.findings);
+        self.tell_findings(now);
+        self.demand.held.take(&Item::End(reason), now.wall);
         let rules = self.context.resumption;
         let waits = rules.waits_after(reason) && !self.context.draining.is_cancelled();
         // One that came back and sent nothing does not wait any longer for that.
