@@ -32,6 +32,7 @@ pub fn policy(format: Format) -> Policy {
         format,
         layout: Layout::default(),
         max_duration: Duration::from_secs(24 * 3600),
+        align: None,
         max_bytes: None,
         min_duration: Duration::from_secs(1),
         track_wait: Duration::from_secs(1),

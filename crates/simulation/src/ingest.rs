@@ -22,6 +22,7 @@ pub fn policies(over: bool) -> Vec<Policy> {
         format,
         layout: Layout { segment: Duration::from_millis(900), segment_type: SegmentType::Fmp4, ..Layout::default() },
         max_duration: Duration::from_millis(if format == Format::Hls { 2_600 } else { 1_200 }),
+        align: None,
         max_bytes: None,
         min_duration: Duration::from_millis(300),
         track_wait: Duration::from_secs(1),
