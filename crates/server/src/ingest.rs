@@ -85,7 +85,7 @@ pub struct Context {
     /// What happens to a push of a stream that is already live.
     pub on_conflict: OnConflict,
     /// Who may push.
-    pub authorization: Authorization,
+    pub authorization: Arc<Authorization>,
     /// How each stream is recorded, one policy for each format.
     pub policies: Vec<Policy>,
     /// Where recordings go.
@@ -114,7 +114,7 @@ impl Context {
     /// What connections share as `config` wants it.
     pub fn new(
         config: &Config,
-        authorization: Authorization,
+        authorization: Arc<Authorization>,
         destination: Arc<Destination>,
         live: Live,
         draining: CancellationToken,

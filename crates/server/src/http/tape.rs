@@ -77,7 +77,10 @@ const PAGE_MAX: i64 = 100;
         ("Param.s.start_time" = Option<String>, Query, description = "Begun then or later: `2017-01-01 10:10:01`, UTC+8"),
         ("Param.s.end_time" = Option<String>, Query, description = "Begun then or before"),
     ),
-    responses((status = 200, description = "The list, or what is wrong: `ret` is 0, or it is not", body = schema::TapeAnswer))
+    responses(
+        (status = 200, description = "The list, or what is wrong: `ret` is 0, or it is not", body = schema::TapeAnswer),
+        (status = 404, description = "There are no such calls without `http.tencent_key`", body = Problem, content_type = "application/problem+json"),
+    )
 )]
 pub(super) async fn common_access(State(tape): State<Tape>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let answer = match asked(&tape, query.as_deref()) {
