@@ -91,7 +91,7 @@ pub struct Context {
     /// What happens to a push of a stream that is already live.
     pub on_conflict: OnConflict,
     /// Who may push.
-    pub authorization: Authorization,
+    pub authorization: Arc<Authorization>,
     /// How each stream is recorded.
     pub plans: Plans,
     /// What is held of each stream for what begins to record it: media before the last key frame, bytes.
@@ -126,7 +126,7 @@ impl Context {
     /// What connections share as `config` wants it.
     pub fn new(
         config: &Config,
-        authorization: Authorization,
+        authorization: Arc<Authorization>,
         plans: Plans,
         destination: Arc<Destination>,
         live: Live,
