@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use livetape_media::{MediaTime, WallTime};
-use livetape_record::{Finding, RecordingId, Report, SessionId, TaskId};
+use livetape_record::{Finding, Gap, RecordingId, Report, SessionId, TaskId};
 
 use crate::{AudioFacts, DeletionReason, Facts, Looked, PlanKind, RecordingFilter, StoreRole, TaskRow, VideoFacts};
 
@@ -40,6 +40,25 @@ pub enum Change {
         of: RecordingId,
         /// Where they will be in the store.
         key: String,
+    },
+    /// The publisher of a recording has gone, and may come back. Only of one that is `recording`. Event
+    /// `recording.waiting`, unless it waits already.
+    RecordingWaits {
+        /// Which.
+        id: RecordingId,
+        /// When.
+        at: WallTime,
+        /// Until when it waits.
+        until: WallTime,
+    },
+    /// The publisher of a recording has come back. Only of one that is `recording`. Event `recording.continued`.
+    RecordingContinued {
+        /// Which.
+        id: RecordingId,
+        /// The session that goes on with it, of the same stream.
+        session: SessionId,
+        /// What lies in between. Kept to the millisecond.
+        gap: Gap,
     },
     /// A recording will never change again on disk. From `recording` to `finished`. Event `recording.ended`.
     RecordingFinished {

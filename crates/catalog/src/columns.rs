@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use livetape_media::{MediaTime, WallTime};
+use livetape_record::Gap;
 use rusqlite::Row;
 use rusqlite::types::{Type, ValueRef};
 
@@ -14,7 +15,7 @@ use crate::{AudioFacts, CatalogError, EventRow, Hold, RecordingRow, SessionRow, 
 pub(crate) const RECORDING: &str = "id, node, app, stream, state, key, started_ms, ended_ms, start_reason, end_reason, \
      size_bytes, duration_ms, video_codec, video_width, video_height, video_frame_rate, video_frames, audio_codec, \
      audio_sample_rate, audio_channels, audio_frames, recovered, error, ready_ms, spool_evicted, start_ms, lost_ms, \
-     upload, store, deleting, media_of, held_ms, held_by, held_reason, released_ms, task";
+     upload, store, deleting, media_of, held_ms, held_by, held_reason, released_ms, task, waiting_ms, gaps";
 
 /// What [`session`] reads, in this order.
 pub(crate) const SESSION: &str = "id, node, app, stream, query, remote_addr, started_ms, ended_ms, end_reason, tc_url, \
@@ -72,12 +73,20 @@ pub(crate) fn recording(row: &Row<'_>) -> rusqlite::Result<RecordingRow> {
         hold: hold(row)?,
         released_at: optional_time(row, 34)?,
         task: optional_parsed(row, 35)?,
+        waiting_until: optional_time(row, 36)?,
+        gaps: gaps(row, 37)?,
     })
 }
 
 fn hold(row: &Row<'_>) -> rusqlite::Result<Option<Hold>> {
     let Some(at) = optional_time(row, 31)? else { return Ok(None) };
     Ok(Some(Hold { at, by: row.get(32)?, reason: row.get(33)? }))
+}
+
+fn gaps(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Gap>> {
+    let text: Option<String> = row.get(column)?;
+    text.map_or(Ok(Vec::new()), |text| crate::gaps::read(&text))
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }
 
 pub(crate) fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {

@@ -24,6 +24,7 @@ mod database;
 mod error;
 mod event;
 mod filter;
+mod gaps;
 mod inspect;
 mod query;
 mod readers;
@@ -41,6 +42,7 @@ pub use change::{Applied, Attempt, Change, EndpointId, NewDeletion, NewRecording
 pub use error::CatalogError;
 pub use event::{AttemptView, DeliveryView, DueDelivery, EventRow};
 pub use filter::{DEFAULT_LIMIT, MAX_LIMIT, Page, RecordingFilter};
+pub use gaps::GapView;
 pub use inspect::{FoundRow, Inspection, ReadyEvent, Use, ready_event_id};
 pub use query::{
     Counts, DeletionPlan, DeletionRow, DeliveryFilter, EndpointCounts, Found, Looked, Selected, StoredEndpoint,

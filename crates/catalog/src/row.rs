@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use livetape_media::{MediaTime, WallTime};
-use livetape_record::{RecordingId, SessionId, TaskId};
+use livetape_record::{Gap, RecordingId, SessionId, TaskId};
 
 use crate::{DeletionReason, RecordingState, StoreRole};
 
@@ -91,6 +91,10 @@ pub struct RecordingRow {
     /// HLS: the MP4 whose file has its media, of which it is the playlists. Its files are in that one's directory
     /// of the spool.
     pub media_of: Option<RecordingId>,
+    /// Until when it waits for its publisher to come back, while it does.
+    pub waiting_until: Option<WallTime>,
+    /// What lies between the sessions it is of, oldest first.
+    pub gaps: Vec<Gap>,
     /// The task it is for; `None`: it is recorded by a template.
     pub task: Option<TaskId>,
 }

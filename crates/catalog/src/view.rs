@@ -6,7 +6,9 @@ use livetape_media::{Format, MediaTime, WallTime};
 use livetape_record::{RecordingId, SessionId, TaskId};
 use serde::{Serialize, Serializer};
 
-use crate::{AudioFacts, DeletionReason, Hold, RecordingRow, RecordingState, SessionRow, StoreRole, VideoFacts};
+use crate::{
+    AudioFacts, DeletionReason, GapView, Hold, RecordingRow, RecordingState, SessionRow, StoreRole, VideoFacts,
+};
 
 /// A recording as the API and events show it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -73,6 +75,12 @@ pub struct RecordingView {
     /// HLS over an MP4: the recording that has its media.
     #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
     pub media_of: Option<RecordingId>,
+    /// Until when it waits for its publisher to come back, while it does.
+    #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
+    pub waiting_until: Option<WallTime>,
+    /// Stretches of the calendar's time of which it holds nothing since its publisher was gone, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<GapView>,
     /// The task it is for; left out when it is recorded by a template.
     #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
     pub task_id: Option<TaskId>,
@@ -138,6 +146,8 @@ impl RecordingView {
             deletion_reason: row.deleting,
             hold: row.hold,
             media_of: row.media_of,
+            waiting_until: row.waiting_until,
+            gaps: row.gaps.into_iter().map(GapView::from).collect(),
             task_id: row.task,
         }
     }

@@ -31,6 +31,7 @@ mod plan;
 mod protocol;
 mod quality;
 mod reload;
+mod resume;
 mod rotation;
 mod rtmps;
 mod shutdown;

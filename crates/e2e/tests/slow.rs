@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use livetape_testkit::deadline::within;
 use livetape_testkit::ffmpeg::{self, Version};
 use livetape_testkit::judge::assert_sound;
-use livetape_testkit::livetape::{Settings, of_format, path_of};
-use livetape_testkit::packets::{Check, assert_same};
+use livetape_testkit::livetape::{Recording, Settings, of_format, path_of};
+use livetape_testkit::packets::{Check, Packet, assert_same};
 use livetape_testkit::program::{Running, succeed, text};
+use livetape_testkit::proxy::{Proxy, Weather};
 use livetape_testkit::{Livetape, Reel, clip, place};
 
 use crate::FORMATS;
@@ -166,6 +168,73 @@ fn obs_that_dies_is_told_apart() {
         assert_eq!(recording.text("end_reason"), "drop");
         ffmpeg::assert_decodes_silently(&livetape.file(&recording));
     }
+}
+
+/// Pushes with OBS through a network that `trouble` befalls once; OBS connects again by itself, and is stopped. What
+/// is recorded is one MP4, one FLV and one playlist, with one gap.
+fn obs_comes_back(settings: Settings, trouble: impl Fn(&Proxy, &Obs)) {
+    let livetape = Livetape::start(&settings.set("record.resume_window", "\"60s\""));
+    let network = Proxy::start(livetape.rtmp);
+    let obs = Obs::start(&livetape.scratch().join("obs"), &format!("rtmp://{}/live", network.address), "obs");
+    livetape.wait_live("obs", 6.0);
+    trouble(&network, &obs);
+    let gaps = |recording: &Recording| recording.0["gaps"].as_array().map_or(0, Vec::len);
+    within(Duration::from_secs(90), "OBS is back, and its recordings go on", || {
+        let recordings = livetape.of_stream("obs");
+        let on = recordings.iter().filter(|recording| gaps(recording) == 1).count();
+        if on == FORMATS.len() { Ok(()) } else { Err(format!("{recordings:?}")) }
+    });
+    livetape.wait_live("obs", 5.0);
+    obs.stop();
+    let recordings = livetape.wait_ready("obs", &FORMATS, 1);
+    let reels: Vec<Reel> =
+        FORMATS.iter().map(|format| Reel::read(&livetape.file(&of_format(&recordings, format)[0]))).collect();
+    // FLV keeps the publisher's own times: the others must agree with it, frame by frame, also after the gap.
+    let flv = &reels[2];
+    for (format, reel) in FORMATS.iter().zip(&reels) {
+        assert_same(&flv.stored, std::slice::from_ref(reel), Check::Everything);
+        let recording = &of_format(&recordings, format)[0];
+        let about = format!("{:#}", recording.0);
+        assert_eq!((recording.text("end_reason"), gaps(recording)), ("unpublish".to_owned(), 1), "{about}");
+        for (kind, packets) in [("video", &reel.stored.video), ("audio", &reel.stored.audio)] {
+            assert_eq!(recording.0[kind]["frames"], packets.len(), "{about}");
+        }
+        // The longest time without a picture is the gap, at the place that the gap map says.
+        let pictures = &reel.played.video;
+        let apart = |pair: &[Packet]| (pair[1].dts - pair[0].dts) / 1000;
+        let (at, longest) =
+            pictures.windows(2).map(|pair| (pair[0].dts / 1000, apart(pair))).max_by_key(|(_, apart)| *apart).unwrap();
+        let gap = &recording.0["gaps"][0];
+        let number = |name: &str| gap[name].as_i64().unwrap();
+        let begins = pictures[0].dts / 1000;
+        assert!((at - begins - number("at_ms")).abs() < 300, "{at} ms: {about}");
+        if *format != "hls" {
+            assert!((longest - number("length_ms")).abs() < 300, "{longest} ms: {about}");
+        }
+        ffmpeg::assert_decodes_unsteady(&livetape.file(recording));
+    }
+}
+
+#[test]
+#[ignore = "starts OBS under Xvfb; run by `cargo xtask slow`"]
+fn obs_that_is_cut_off_comes_back_into_the_same_recordings() {
+    obs_comes_back(Settings::new(), |network, _| network.set(0, Weather::Broken));
+}
+
+#[test]
+#[ignore = "starts OBS under Xvfb; run by `cargo xtask slow`"]
+fn obs_that_freezes_comes_back_into_the_same_recordings() {
+    obs_comes_back(Settings::new().set("rtmp.idle_timeout", "\"3s\""), |_, obs| {
+        obs.obs.signal(rustix::process::Signal::STOP);
+        std::thread::sleep(Duration::from_secs(6));
+        obs.obs.signal(rustix::process::Signal::CONT);
+    });
+}
+
+#[test]
+#[ignore = "starts OBS under Xvfb; run by `cargo xtask slow`"]
+fn obs_whose_old_connection_is_half_open_comes_back_into_the_same_recordings() {
+    obs_comes_back(Settings::new(), |network, _| network.set(0, Weather::HalfOpen));
 }
 
 #[test]

@@ -17,8 +17,8 @@ use livetape_catalog::{Catalog, Change, RecordingRow};
 use livetape_disk::{DiskError, Spool, SpoolFiles};
 use livetape_media::{MediaTime, WallTime};
 use livetape_mux::{Files, Salvage, SalvageError, Summary, salvage};
-use livetape_record::Report;
 use livetape_record::report::Recovery;
+use livetape_record::{Gap, Report};
 use tracing::{info, warn};
 
 use crate::evict::{evict, set_aside};
@@ -99,7 +99,11 @@ impl Salvaged {
     /// The moment at which what it holds ends, on its session's timeline.
     pub(crate) fn end(&self, row: &RecordingRow) -> Option<MediaTime> {
         match self {
-            Self::Whole { summary, .. } => row.start.map(|start| start.saturating_add(summary.duration)),
+            Self::Whole { summary, .. } => {
+                // What its sessions are apart, and a player does not wait for.
+                let passed_over: Duration = row.gaps.iter().map(|gap| gap.apart.saturating_sub(gap.length)).sum();
+                row.start.map(|start| start.saturating_add(summary.duration + passed_over))
+            }
             Self::Nothing => row.start,
             Self::Damaged(_) => None,
         }
@@ -134,7 +138,7 @@ pub(crate) fn conclude(
     let lost_ms = u64::try_from(lost.as_millis()).unwrap_or(u64::MAX);
     match salvaged {
         Salvaged::Whole { summary, cut_bytes } => {
-            let ended_at = end_of(row.started_at, &summary, wall());
+            let ended_at = end_of(row, &summary, wall());
             let facts = crate::facts(&summary);
             let recovery = Recovery { reason: reason.clone(), cut_bytes, lost_ms };
             let report = Box::new(Report::recovered(&summary, row.started_at, ended_at, recovery));
@@ -161,11 +165,12 @@ pub(crate) fn conclude(
     }
 }
 
-/// A recording that was cut short ended when its last frame did: its start and its length, but not
-/// in the future, should the publisher's clock have run fast.
-fn end_of(started_at: WallTime, summary: &Summary, now: WallTime) -> WallTime {
-    let millis = i64::try_from(summary.duration.as_millis()).unwrap_or(i64::MAX);
-    started_at.plus_millis(millis).min(now.max(started_at))
+/// A recording that was cut short ended when its last frame did: its start, its length, and the gaps that a
+/// player does not wait for, but not in the future, should the publisher's clock have run fast.
+fn end_of(row: &RecordingRow, summary: &Summary, now: WallTime) -> WallTime {
+    let behind_ms: i64 = row.gaps.iter().map(Gap::behind_ms).sum();
+    let millis = i64::try_from(summary.duration.as_millis()).unwrap_or(i64::MAX).saturating_add(behind_ms);
+    row.started_at.plus_millis(millis).min(now.max(row.started_at))
 }
 
 fn has_finished_segment(files: &SpoolFiles) -> bool {

@@ -134,7 +134,7 @@ enum WriteError {
 }
 
 impl Writer {
-    /// A writer for one recorder of `session`.
+    /// A writer for one recorder of `session`, and of those that go on with what it records.
     pub fn new(to: Arc<Destination>, session: SessionId) -> Self {
         Self { to, session, open: None, low_space: false }
     }
@@ -181,6 +181,7 @@ impl Writer {
             Effect::Op(_) => None,
             Effect::Open(opening) => {
                 let id = opening.id;
+                self.session = opening.session;
                 let result = self.open(&opening);
                 if result.is_ok() && opening.reason == StartReason::Cut(CutReason::DiskSlow) {
                     self.resumed(id, now.wall);
@@ -260,12 +261,33 @@ impl Writer {
                 }
                 None
             }
+            Effect::Pause(pausing) => {
+                let change = Change::RecordingWaits { id: pausing.id, at: pausing.at, until: pausing.until };
+                // Nothing more comes that the next sync would wait for.
+                self.note(pausing.id, change, now).or_else(|| self.sync_growing(now))
+            }
+            Effect::Resume(resuming) => {
+                self.session = resuming.session;
+                let (id, session, gap) = (resuming.id, resuming.session, resuming.gap);
+                info!(recording = %id, %session, gap_ms = gap.to.as_unix_millis() - gap.from.as_unix_millis(),
+                    "recording goes on");
+                self.note(id, Change::RecordingContinued { id, session, gap }, now)
+            }
             Effect::Warn(warning) => {
                 let recording = self.open.as_ref().filter(|open| open.files.is_some()).map(|open| open.id);
                 self.warn(&warning, recording, now.wall);
                 None
             }
         }
+    }
+
+    /// Says in the row of the open recording what has become of it.
+    fn note(&mut self, id: RecordingId, change: Change, now: Now) -> Option<RecordingId> {
+        if !self.open.as_ref().is_some_and(|open| open.id == id && open.files.is_some()) {
+            return None;
+        }
+        let problem = self.to.catalog.apply(change).err()?;
+        self.fail(&problem.into(), now)
     }
 
     /// A recording goes on where one was paused.
@@ -328,10 +350,15 @@ impl Writer {
 
     /// Syncs the open recording when it is time.
     fn sync(&mut self, now: Now) -> Option<RecordingId> {
-        let recording = self.open.as_mut()?;
+        let recording = self.open.as_ref()?;
         if now.mono.saturating_sub(recording.synced) < self.to.sync_interval {
             return None;
         }
+        self.sync_growing(now)
+    }
+
+    fn sync_growing(&mut self, now: Now) -> Option<RecordingId> {
+        let recording = self.open.as_mut()?;
         recording.synced = now.mono;
         let Err(problem) = recording.files.as_mut()?.sync_growing() else {
             let (id, grew) = (recording.id, std::mem::take(&mut recording.unsynced));

@@ -14,7 +14,7 @@
 //! while let Some(fragment) = fragmenter.push(&frame)      // now and then: everything before `frame`
 //!     fragment.append_to(sequence, &mut slices);          // moof | mdat header | the frames' bytes
 //! fragmenter.cut()                                        // the same on demand
-//! fragmenter.finish(end)                                  // the rest, with the held-back frames
+//! fragmenter.finish(end)                                  // the rest, with the held-back frames; more may follow
 //! ```
 //!
 //! Times in fragments (formats differ in what players accept, so this is the form all of them do): no
@@ -33,6 +33,7 @@ mod log;
 mod movie;
 mod placement;
 mod reader;
+mod reference_time;
 mod tables;
 
 pub(crate) use boxes::BoxWriter;
@@ -45,3 +46,4 @@ pub(crate) use init::{Brands, init_section};
 pub(crate) use movie::{Movie, progressive};
 pub(crate) use placement::Origin;
 pub(crate) use reader::{BoxHeader, InitSection, ReadRun, read_fragment};
+pub(crate) use reference_time::{PRFT_LEN, prft, read_prft};

@@ -225,6 +225,12 @@ impl Muxer for FlvMuxer {
         Err(NotPossible)
     }
 
+    fn pause(&mut self, ops: &mut Vec<Op>) {
+        self.write(ops);
+    }
+
+    fn resume(&mut self, _: MediaTime, _: WallTime, _: &mut Vec<Op>) {}
+
     fn progress(&self) -> Progress {
         let first = |kind, lane: &Lane| lane.first.map(|first| Pending { kind, first, lone: false });
         let waiting = [first(TrackKind::Video, &self.video), first(TrackKind::Audio, &self.audio)];

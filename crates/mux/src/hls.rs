@@ -203,6 +203,14 @@ impl HlsMuxer {
         self.publisher.segment(duration_ms, open.mark, target, &self.totals, ops);
     }
 
+    /// With these tracks, after a break. The segment before it is closed.
+    fn go_on(&mut self, tracks: &[Track], at: MediaTime, wall: WallTime, ops: &mut Vec<Op>) {
+        self.begin_run(at, wall);
+        self.container.restart(tracks);
+        self.totals.rate.interrupt();
+        self.configure(tracks, ops);
+    }
+
     /// A stretch begins at `anchor`, when the calendar shows `wall`.
     fn begin_run(&mut self, anchor: MediaTime, wall: WallTime) {
         // Before the first segment there is nothing to be discontinuous with.
@@ -254,11 +262,18 @@ impl Muxer for HlsMuxer {
     ) -> Result<(), NotPossible> {
         let ends = self.cutter.believe(at).unwrap_or_else(|| self.cutter.end());
         self.close_segment(ends, None, ops);
-        self.begin_run(at, wall);
-        self.container.restart(tracks);
-        self.totals.rate.interrupt();
-        self.configure(tracks, ops);
+        self.go_on(tracks, at, wall, ops);
         Ok(())
+    }
+
+    /// The open segment is finished and listed.
+    fn pause(&mut self, ops: &mut Vec<Op>) {
+        self.close_segment(self.cutter.end(), None, ops);
+    }
+
+    fn resume(&mut self, at: MediaTime, wall: WallTime, ops: &mut Vec<Op>) {
+        let tracks = self.tracks.clone();
+        self.go_on(&tracks, at, wall, ops);
     }
 
     fn progress(&self) -> Progress {

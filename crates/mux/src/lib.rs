@@ -113,6 +113,15 @@ pub trait Muxer: Send {
         ops: &mut Vec<Op>,
     ) -> Result<(), NotPossible>;
 
+    /// The publisher has gone, and may come back: every frame taken becomes an operation, the last ones as long
+    /// as those before them. Followed by [`Muxer::resume`], [`Muxer::discontinuity`] or [`Muxer::end`].
+    fn pause(&mut self, ops: &mut Vec<Op>);
+
+    /// After [`Muxer::pause`]: the same tracks go on. The next picture, a random access point, or the next sound
+    /// where there are no pictures, is shown at `at`, when the calendar shows `wall`. No frame that follows is
+    /// decoded before the last one taken has ended.
+    fn resume(&mut self, at: MediaTime, wall: WallTime, ops: &mut Vec<Op>);
+
     /// What has been taken so far.
     fn progress(&self) -> Progress;
 

@@ -23,7 +23,9 @@ pub(crate) use salvage::salvage;
 use livetape_media::{Frame, MediaTime, Track, WallTime};
 
 use crate::bmff::progressive;
-use crate::bmff::{Brands, Fragment, FragmentLimits, Fragmenter, Movie, Origin, TrackEntry, TrackIndex, init_section};
+use crate::bmff::{
+    Brands, Fragment, FragmentLimits, Fragmenter, Movie, Origin, TrackEntry, TrackIndex, init_section, prft,
+};
 use crate::flushed::Flushed;
 use crate::hls::over::{FragmentRun, Over, Stamp, init_file};
 use crate::{Begin, FileName, Muxer, NotPossible, Op, Progress, Summary};
@@ -49,6 +51,8 @@ pub struct Mp4Muxer {
     /// The latest moment shown, as far as it is known.
     until: MediaTime,
     flushed: Flushed,
+    /// The next fragment is the first after a pause: the calendar's time there.
+    resumed: Option<WallTime>,
     /// Playlists over its fragments: what they are to be made by, and they.
     stamp: Option<Stamp>,
     over: Option<Over>,
@@ -76,6 +80,7 @@ impl Mp4Muxer {
             sequence: 0,
             until: begin.start,
             flushed: Flushed::default(),
+            resumed: None,
             stamp,
             over: None,
         }
@@ -98,6 +103,15 @@ impl Mp4Muxer {
             self.head = Some(head);
         }
         self.sequence = self.sequence.saturating_add(1);
+        let mut slices = Vec::new();
+        if let (Some(wall), Some(run)) = (self.resumed.take(), fragment.runs.first()) {
+            let said = prft(run.number, run.dts, wall);
+            self.len += said.len() as u64;
+            slices.push(said);
+            if let Some(over) = &mut self.over {
+                over.resume(wall, ops);
+            }
+        }
         let header = fragment.header(self.sequence);
         let mut at = self.len + header.len() as u64;
         for run in &fragment.runs {
@@ -113,7 +127,8 @@ impl Mp4Muxer {
             over.fragment(self.len..at, runs, ops);
         }
         self.len = at;
-        ops.push(Op::Append { file: self.file.clone(), slices: fragment.into_slices(header) });
+        slices.append(&mut fragment.into_slices(header));
+        ops.push(Op::Append { file: self.file.clone(), slices });
     }
 }
 
@@ -136,6 +151,20 @@ impl Muxer for Mp4Muxer {
 
     fn discontinuity(&mut self, _: &[Track], _: MediaTime, _: WallTime, _: &mut Vec<Op>) -> Result<(), NotPossible> {
         Err(NotPossible)
+    }
+
+    fn pause(&mut self, ops: &mut Vec<Op>) {
+        if let Some(fragment) = self.fragmenter.finish(None) {
+            self.write(fragment, ops);
+        }
+        if let Some(over) = &mut self.over {
+            over.pause(ops);
+        }
+    }
+
+    /// The last frames before the pause last until those after it.
+    fn resume(&mut self, _: MediaTime, wall: WallTime, _: &mut Vec<Op>) {
+        self.resumed = Some(wall);
     }
 
     fn progress(&self) -> Progress {

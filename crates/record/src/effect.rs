@@ -21,6 +21,10 @@ pub enum Effect {
     Discard(Discarding),
     /// It could not be written to its end. What its files hold is to be salvaged.
     Abandon(Abandoning),
+    /// Its publisher has gone and may come back.
+    Pause(Pausing),
+    /// Its publisher has come back: it goes on with what follows.
+    Resume(Box<Resuming>),
     /// Something an operator should hear of, about this format.
     Warn(Warning),
 }
@@ -89,4 +93,49 @@ pub struct Abandoning {
     pub id: RecordingId,
     /// Why.
     pub reason: CutReason,
+}
+
+/// A recording that waits for its publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pausing {
+    /// Its id.
+    pub id: RecordingId,
+    /// Since when.
+    pub at: WallTime,
+    /// Until when.
+    pub until: WallTime,
+}
+
+/// A recording that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resuming {
+    /// Its id.
+    pub id: RecordingId,
+    /// The session that it records from now on.
+    pub session: SessionId,
+    /// What lies in between.
+    pub gap: Gap,
+}
+
+/// A stretch of the calendar's time of which a recording holds nothing, since nobody published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The calendar's time where the media before it ends.
+    pub from: WallTime,
+    /// The calendar's time where the media behind it begins.
+    pub to: WallTime,
+    /// Where in the recording it begins, in the time of a player.
+    pub at: Duration,
+    /// How long a player takes to pass it. Nothing in HLS, whose playlists go straight on.
+    pub length: Duration,
+    /// How far apart the two are on the sessions' timeline.
+    pub apart: Duration,
+}
+
+impl Gap {
+    /// How far a player's time falls behind the calendar's across it, in milliseconds.
+    pub fn behind_ms(&self) -> i64 {
+        let passed = self.to.as_unix_millis().saturating_sub(self.from.as_unix_millis());
+        passed.saturating_sub(i64::try_from(self.length.as_millis()).unwrap_or(i64::MAX))
+    }
 }

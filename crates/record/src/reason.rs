@@ -17,6 +17,8 @@ pub enum CutReason {
     TimestampJump,
     /// An operator asked for it.
     Split,
+    /// Its publisher came back more often than one recording goes on.
+    ResumeLimit,
     /// The calendar's clock reached a moment at which recordings are cut.
     Aligned,
     /// Writing failed.
@@ -35,6 +37,7 @@ impl CutReason {
             Self::TrackAdded => "track_added",
             Self::TimestampJump => "timestamp_jump",
             Self::Split => "split",
+            Self::ResumeLimit => "resume_limit",
             Self::Aligned => "aligned",
             Self::DiskTrouble => "disk_trouble",
             Self::DiskSlow => "disk_slow",

@@ -13,7 +13,8 @@
 mod clock;
 mod meter;
 mod open;
-mod preroll;
+mod pause;
+pub(crate) mod preroll;
 mod suspension;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use crate::{
     CutReason, NameFields, Numbers, Policy, RecordingId, SessionId, StartReason, StopReason, StreamPath, TaskId,
 };
 use open::{Open, Step};
+pub use pause::Rejoined;
 use preroll::Preroll;
 use suspension::{Dropped, Suspension};
 
@@ -67,24 +69,24 @@ type Opener = fn(Format, Begin, &mut Vec<Op>) -> Box<dyn Muxer>;
 /// The tracks of the publisher now, or of a recording: the main one of each kind, where the format
 /// carries its codec.
 #[derive(Clone, Default, PartialEq)]
-struct Tracks {
-    video: Option<Track>,
-    audio: Option<Track>,
+pub(crate) struct Tracks {
+    pub(crate) video: Option<Track>,
+    pub(crate) audio: Option<Track>,
 }
 
 impl Tracks {
-    fn of(&self, kind: TrackKind) -> Option<&Track> {
+    pub(crate) fn of(&self, kind: TrackKind) -> Option<&Track> {
         match kind {
             TrackKind::Video => self.video.as_ref(),
             TrackKind::Audio => self.audio.as_ref(),
         }
     }
 
-    fn list(&self) -> Vec<Track> {
+    pub(crate) fn list(&self) -> Vec<Track> {
         self.video.iter().chain(&self.audio).cloned().collect()
     }
 
-    fn slot(&mut self, kind: TrackKind) -> &mut Option<Track> {
+    pub(crate) fn slot(&mut self, kind: TrackKind) -> &mut Option<Track> {
         match kind {
             TrackKind::Video => &mut self.video,
             TrackKind::Audio => &mut self.audio,
@@ -447,7 +449,7 @@ impl Recorder {
         let lost = dropped.map_or(Duration::ZERO, Dropped::media);
         let summary = open.muxer.end(end, &mut self.ops);
         let millis = i64::try_from(summary.duration.as_millis()).unwrap_or(i64::MAX);
-        let ended_at = open.started_at.plus_millis(millis);
+        let ended_at = open.started_at.plus_millis(millis.saturating_add(open.behind_ms));
         if summary.duration < self.policy.min_duration {
             self.ops.clear();
             effects.push(Effect::Discard(Discarding { id: open.id, at: ended_at, reason, lost }));

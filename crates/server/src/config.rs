@@ -46,7 +46,7 @@ pub use problem::{ConfigError, Place, Problem};
 pub use push::{PushAuthorization, PushHash, PushSettings};
 pub use quality::QualitySettings;
 pub use range::{AddressRange, AddressRangeError};
-pub use record::{FormatName, HlsSource, NameSetting, RecordSettings, SegmentKind};
+pub use record::{FormatName, GapSetting, HlsSource, NameSetting, RecordSettings, SegmentKind};
 pub use rtmp::{OnConflict, RtmpSettings};
 pub use rtmps::RtmpsSettings;
 pub use rule::RuleSettings;

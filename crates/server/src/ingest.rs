@@ -22,6 +22,7 @@ pub mod query;
 mod secure;
 mod socket;
 mod space;
+mod waiting;
 mod warnings;
 mod watch;
 
@@ -54,7 +55,9 @@ use connection::Connection;
 use counts::Counts;
 use episode::Episode;
 use pool::Pool;
+use publication::Resumption;
 use space::SpaceProbe;
+use waiting::Waiting;
 use warnings::Warnings;
 
 /// How long the accept loop rests after it failed, as when there are no file descriptors left.
@@ -92,6 +95,10 @@ pub struct Context {
     pub on_conflict: OnConflict,
     /// Who may push.
     pub authorization: Arc<Authorization>,
+    /// Whether, and how, recordings wait for their publisher.
+    resumption: Resumption,
+    /// Streams whose recordings do.
+    waiting: Waiting,
     /// How each stream is recorded.
     pub plans: Plans,
     /// What is held of each stream for what begins to record it: media before the last key frame, bytes.
@@ -147,6 +154,8 @@ impl Context {
             quality: config.quality.limits(),
             on_conflict: config.rtmp.on_conflict,
             authorization,
+            resumption: Resumption::new(&config.record),
+            waiting: Waiting::default(),
             plans,
             preroll: MediaTime::from(config.record.preroll.duration()),
             max_preroll_bytes: bytes(config.record.max_preroll_size),

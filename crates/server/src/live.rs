@@ -5,7 +5,7 @@
 
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -80,6 +80,10 @@ struct Details {
     stored: BTreeMap<Format, Duration>,
     announced: BTreeMap<String, BTreeMap<Format, Duration>>,
     silent: bool,
+    /// Sessions with whose recordings it goes on.
+    adopted: BTreeSet<SessionId>,
+    /// It has ended, and its recordings wait until then for their publisher.
+    waiting_until: Option<WallTime>,
     template: Option<String>,
     /// When the oldest media came that a power cut would cost.
     unsynced_since: Option<Instant>,
@@ -152,16 +156,27 @@ impl Live {
         lock(&self.0).streams.get(path).cloned()
     }
 
-    /// Every live stream, by name.
+    /// Every stream that is live or waits for its publisher, by name.
     pub fn streams(&self) -> Vec<StreamView> {
-        let sessions: Vec<_> = lock(&self.0).streams.values().cloned().collect();
+        let (streams, mut ending) = {
+            let sessions = lock(&self.0);
+            (sessions.streams.clone(), sessions.ending.values().cloned().collect::<Vec<_>>())
+        };
+        let waits = |session: &Arc<LiveSession>| lock(&session.details).waiting_until.is_some();
+        ending.retain(|session| !streams.contains_key(&session.path) && waits(session));
+        let mut sessions: Vec<_> = streams.into_values().chain(ending).collect();
+        sessions.sort_by(|one, other| one.path.cmp(&other.path));
         sessions.iter().map(|session| session.view()).collect()
     }
 
     /// The latest moment received of every session that is live or still being written, on its own
     /// timeline.
     pub fn received(&self) -> Vec<(SessionId, Option<MediaTime>)> {
-        self.sessions().iter().map(|session| (session.id, session.latest())).collect()
+        let ids = |session: &Arc<LiveSession>| {
+            let (adopted, latest) = (lock(&session.details).adopted.clone(), session.latest());
+            adopted.into_iter().chain([session.id]).map(move |id| (id, latest))
+        };
+        self.sessions().iter().flat_map(ids).collect()
     }
 
     /// The latest moment received of a session that is live or still being written, on its own timeline.
@@ -233,8 +248,9 @@ impl Live {
 
     fn session(&self, id: &SessionId) -> Option<Arc<LiveSession>> {
         let sessions = lock(&self.0);
-        let live = || sessions.streams.values().find(|session| session.id == *id);
-        sessions.ending.get(id).or_else(live).cloned()
+        let is = |session: &&Arc<LiveSession>| session.id == *id || lock(&session.details).adopted.contains(id);
+        let mut all = sessions.streams.values().chain(sessions.ending.values());
+        sessions.ending.get(id).or_else(|| all.find(is)).cloned()
     }
 }
 
@@ -332,6 +348,24 @@ impl LiveSession {
     /// The template it is recorded by; none: it is not.
     pub fn planned(&self, template: Option<String>) {
         lock(&self.details).template = template;
+    }
+
+    /// It goes on with the recordings of another session.
+    pub fn adopt(&self, other: &Self) {
+        let (recordings, mut adopted) = {
+            let mut others = lock(&other.details);
+            others.waiting_until = None;
+            (std::mem::take(&mut others.recordings), std::mem::take(&mut others.adopted))
+        };
+        adopted.insert(other.id);
+        let mut details = lock(&self.details);
+        details.recordings.extend(recordings);
+        details.adopted.extend(adopted);
+    }
+
+    /// Until when its recordings wait for their publisher, if they do.
+    pub fn waits_until(&self, until: Option<WallTime>) {
+        lock(&self.details).waiting_until = until;
     }
 
     /// Whether it is connected and sends no media.

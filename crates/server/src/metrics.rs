@@ -7,6 +7,7 @@
 //! webhook took the event); each in bytes and in milliseconds of media.
 
 mod access;
+mod condition;
 mod names;
 mod stored;
 
@@ -18,6 +19,7 @@ use livetape_media::{Format, TrackKind, WarningKind};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use access::{http_denied, push_denied};
+pub use condition::{Condition, Raised};
 use names::{COUNTERS, GAUGES, HISTOGRAMS};
 pub use stored::{recordings_deleted, stored};
 
@@ -100,7 +102,7 @@ pub fn init() {
     gauge!("livetape_rtmp_connections").set(0.0);
     gauge!("livetape_sessions").set(0.0);
     gauge!("livetape_draining").set(0.0);
-    for condition in [Condition::RecordingStalled, Condition::StreamSilent, Condition::RecordingSuspended] {
+    for condition in Condition::ALL {
         condition.gauge().set(0.0);
     }
     frames_dropped("disk_slow", 0);
@@ -344,46 +346,6 @@ impl HeldBytes {
     /// So many now.
     pub fn set(&self, bytes: usize) {
         self.0.set(as_f64(bytes as u64));
-    }
-}
-
-/// Something that is counted for as long as it lasts: until this is dropped.
-#[derive(Debug)]
-pub struct Raised(Condition);
-
-/// What may last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// Media comes and nothing of it reaches the disk.
-    RecordingStalled,
-    /// A publisher is connected and sends no media.
-    StreamSilent,
-    /// A recorder drops what comes.
-    RecordingSuspended,
-}
-
-impl Condition {
-    fn gauge(self) -> ::metrics::Gauge {
-        ready();
-        match self {
-            Self::RecordingStalled => gauge!("livetape_recordings_stalled"),
-            Self::StreamSilent => gauge!("livetape_streams_silent"),
-            Self::RecordingSuspended => gauge!("livetape_recordings_suspended"),
-        }
-    }
-}
-
-impl Raised {
-    /// It begins.
-    pub fn new(condition: Condition) -> Self {
-        condition.gauge().increment(1.0);
-        Self(condition)
-    }
-}
-
-impl Drop for Raised {
-    fn drop(&mut self) {
-        self.0.gauge().decrement(1.0);
     }
 }
 

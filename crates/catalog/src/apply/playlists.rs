@@ -59,6 +59,17 @@ impl Work<'_> {
     /// Makes of the playlists over an MP4 what `change` has made of it.
     pub(super) fn follow(&self, change: &Change) -> Result<(), CatalogError> {
         match change {
+            Change::RecordingWaits { id, at, until } => {
+                if let Some(row) = self.playlists_over(id)? {
+                    self.recording_waits(&row.id, *at, *until)?;
+                }
+            }
+            Change::RecordingContinued { id, session, gap } => {
+                if let Some(row) = self.playlists_over(id)? {
+                    let gap = self.gap_of_playlists(&row, gap)?;
+                    self.recording_continued(&row.id, session, &gap)?;
+                }
+            }
             Change::RecordingFinished { id, ended_at, reason, facts, recovered, lost } => {
                 let Some(row) = self.playlists_over(id)? else { return Ok(()) };
                 let (facts, lost) = match listed(facts, *lost) {

@@ -111,7 +111,7 @@ impl Work<'_> {
                 "UPDATE recordings SET state = 'finished', ended_ms = ?2, end_reason = ?3, size_bytes = ?4, \
                  duration_ms = ?5, video_codec = ?6, video_width = ?7, video_height = ?8, video_frame_rate = ?9, \
                  video_frames = ?10, audio_codec = ?11, audio_sample_rate = ?12, audio_channels = ?13, \
-                 audio_frames = ?14, recovered = ?15, lost_ms = ?16 WHERE id = ?1",
+                 audio_frames = ?14, recovered = ?15, lost_ms = ?16, waiting_ms = NULL WHERE id = ?1",
             )
             .and_then(|mut update| {
                 update.execute(params![
@@ -157,7 +157,8 @@ impl Work<'_> {
         }
         self.connection
             .prepare_cached(
-                "UPDATE recordings SET state = 'discarded', ended_ms = ?2, end_reason = ?3, lost_ms = ?4 WHERE id = ?1",
+                "UPDATE recordings SET state = 'discarded', ended_ms = ?2, end_reason = ?3, lost_ms = ?4, \
+                 waiting_ms = NULL WHERE id = ?1",
             )
             .and_then(|mut update| update.execute(params![id.to_string(), at.as_unix_millis(), reason, lost_ms]))
             .map_err(CatalogError::sqlite("discarding a recording"))?;
@@ -244,7 +245,8 @@ impl Work<'_> {
         }
         self.connection
             .prepare_cached(
-                "UPDATE recordings SET state = 'failed', error = ?3, ended_ms = coalesce(ended_ms, ?2) WHERE id = ?1",
+                "UPDATE recordings SET state = 'failed', error = ?3, ended_ms = coalesce(ended_ms, ?2), \
+                 waiting_ms = NULL WHERE id = ?1",
             )
             .and_then(|mut update| update.execute(params![id.to_string(), at.as_unix_millis(), error]))
             .map_err(CatalogError::sqlite("failing a recording"))?;
@@ -275,6 +277,22 @@ impl Work<'_> {
         let data = RecordingView::told(row, self.addresses);
         self.tell_of(id, verb, at, start, data)?;
         Ok(Applied::Done)
+    }
+
+    /// The same of what may happen to it more than once.
+    pub(super) fn recording_event_numbered(
+        &self,
+        id: &RecordingId,
+        verb: &str,
+        number: usize,
+        at: WallTime,
+    ) -> Result<(), CatalogError> {
+        let row = self.known(id)?;
+        let session = self.session(&id.session)?.ok_or(CatalogError::UnknownSession(id.session))?;
+        let start = row.start;
+        let data = RecordingView::new(row, self.addresses);
+        let (id, kind) = (recording_event_id(id, &format!("{verb}_{number}")), format!("recording.{verb}"));
+        self.emit(session, start, Told { id: &id, kind: &kind, at, data })
     }
 
     /// Writes the event of a recording that shows `data`.

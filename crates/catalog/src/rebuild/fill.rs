@@ -36,7 +36,7 @@ const PASSES: [&[Table]; 6] = [
     &[Table::Attempts],
 ];
 /// Columns of a recording in each version that added some.
-const RECORDING_COLUMNS: [usize; 6] = [29, 31, 34, 35, 40, 41];
+const RECORDING_COLUMNS: [usize; 7] = [29, 31, 34, 35, 40, 41, 43];
 /// Columns of a session up to version 3, and now.
 const SESSION_COLUMNS: [usize; 2] = [10, 12];
 
@@ -383,7 +383,9 @@ fn progress(table: Table, values: &[Value]) -> (usize, i64, i64, i64) {
             let deleting = usize::from(values.get(33).is_some_and(|deleting| *deleting != Value::Null));
             // Of two that say otherwise who holds it, the later one.
             let held = integer(values, 35).max(integer(values, 38));
-            (2 * state + deleting, integer(values, 27), integer(values, 28), held)
+            // Gaps only become more.
+            let gaps = text(values, 42).map_or(0, |gaps| i64::try_from(gaps.len()).unwrap_or(i64::MAX - 1));
+            (2 * state + deleting, gaps + integer(values, 27), integer(values, 28), held)
         }
         Table::Deliveries => {
             let over = text(values, 3).is_some_and(|state| matches!(state, "delivered" | "given_up" | "dropped"));

@@ -2,9 +2,10 @@
 //! of which only the recording is left, deliveries.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use livetape_media::WallTime;
-use livetape_record::RecordingId;
+use livetape_record::{Gap, RecordingId};
 use rusqlite::params;
 use rusqlite::types::Value;
 use serde_json::Value as Json;
@@ -206,5 +207,20 @@ fn recording(kind: &str, at_ms: i64, body: &str, node: &str) -> Option<Vec<Value
         Value::Null,
         Value::Null,
         column(data, "task_id"),
+        Value::Null,
+        gaps(data).map_or(Value::Null, |gaps| Value::Text(crate::gaps::write(&gaps))),
     ])
+}
+
+/// The gaps that the event shows. How far apart the sessions are it does not say: as the calendar does.
+fn gaps(data: &Json) -> Option<Vec<Gap>> {
+    let gap = |shown: &Json| {
+        let time = |key: &str| shown.get(key)?.as_str()?.parse::<WallTime>().ok();
+        let length = |key: &str| shown.get(key)?.as_u64().map(Duration::from_millis);
+        let (from, to) = (time("from")?, time("to")?);
+        let passed = u64::try_from(to.as_unix_millis().saturating_sub(from.as_unix_millis())).unwrap_or(0);
+        let apart = Duration::from_millis(passed);
+        Some(Gap { from, to, at: length("at_ms")?, length: length("length_ms")?, apart })
+    };
+    data.get("gaps")?.as_array()?.iter().map(gap).collect()
 }

@@ -26,3 +26,4 @@ mod schemas;
 mod shapes;
 mod stream_numbers;
 mod tokens;
+mod waiting;

@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use livetape_catalog::{Change, DeletionReason, NewRecording};
 use livetape_media::{Phase, TrackKind};
 
+use crate::waiting::{continued, gap, waits};
+
 use crate::fixture::{
     Fixture, at, deleted, deleting, discarded, evicted, failed, finished, ready, recording, recording_id, session,
     session_id,
@@ -40,6 +42,8 @@ fn every_event() -> Vec<String> {
         let (kind, detail) = ("timestamp_jump".to_owned(), "it jumped".to_owned());
         fixture.done(Change::Warning { session: session_id(1), recording, kind, detail, at: at(2) });
     }
+    fixture.done(waits(1, 5, 65));
+    fixture.done(continued(recording_id(1), 1, gap(5, 20, 5)));
     let (id, at_3) = (recording_id(1), at(3));
     for change in [Change::RecordingPaused { id, at: at_3 }, Change::RecordingResumed { id, at: at_3 }] {
         fixture.done(change);

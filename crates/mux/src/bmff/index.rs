@@ -4,6 +4,9 @@
 use super::log::{NumberLog, RunLog};
 use super::{Run, Sample};
 
+/// More gaps count as frames like others.
+const MAX_GAPS: usize = 1_000;
+
 /// What is known of every frame and chunk of one track.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrackIndex {
@@ -27,6 +30,10 @@ pub(crate) struct TrackIndex {
     first_composition: i32,
     lowest_composition: i32,
     duration: u64,
+    /// Of the last frame.
+    last_duration: u64,
+    /// How long frames last between which and the next their publisher was gone, the first few.
+    gaps: Vec<u64>,
     /// Where the last picture shown stops being shown, in ticks since the first decoding time.
     shown_until: i64,
 }
@@ -38,7 +45,7 @@ impl TrackIndex {
     }
 
     /// Adds consecutive frames, the first decoded at `dts`, that stand in the file from byte `offset` on.
-    /// Offsets grow from call to call.
+    /// Offsets grow from call to call. The frame before lasts until `dts`, whatever it was said to.
     pub(crate) fn push_samples(&mut self, offset: u64, dts: u64, samples: &[Sample]) {
         let Some(first) = samples.first() else { return };
         if self.samples == 0 {
@@ -47,6 +54,7 @@ impl TrackIndex {
             self.lowest_composition = first.composition;
             self.same_size = Some(first.size);
         }
+        self.follow_at(dts);
         self.chunks.push(offset.saturating_sub(self.last_chunk));
         self.last_chunk = offset;
         self.chunk_count += 1;
@@ -54,6 +62,21 @@ impl TrackIndex {
         for sample in samples {
             self.push_sample(sample);
         }
+    }
+
+    /// The next frame is decoded at `dts`: after a gap, or a little before the last one was expected to end.
+    fn follow_at(&mut self, dts: u64) {
+        let last_begins = self.first_dts.saturating_add(self.duration - self.last_duration);
+        let lasts = dts.saturating_sub(last_begins).min(u64::from(u32::MAX));
+        if self.samples == 0 || lasts == 0 || lasts == self.last_duration {
+            return;
+        }
+        if lasts > 2 * self.last_duration && self.gaps.len() < MAX_GAPS {
+            self.gaps.push(lasts);
+        }
+        self.durations.amend(i64::try_from(lasts).unwrap_or(i64::MAX));
+        self.duration = self.duration - self.last_duration + lasts;
+        self.last_duration = lasts;
     }
 
     fn push_sample(&mut self, sample: &Sample) {
@@ -72,7 +95,8 @@ impl TrackIndex {
         let shown = decoded.saturating_add(i64::from(sample.composition));
         self.shown_until = self.shown_until.max(shown.saturating_add(i64::from(sample.duration)));
         self.lowest_composition = self.lowest_composition.min(sample.composition);
-        self.duration = self.duration.saturating_add(u64::from(sample.duration));
+        self.last_duration = u64::from(sample.duration).min(u64::MAX - self.duration);
+        self.duration += self.last_duration;
         self.media_bytes = self.media_bytes.saturating_add(u64::from(sample.size));
         self.samples += 1;
     }
@@ -108,7 +132,7 @@ impl TrackIndex {
     }
 
     /// How many times from one frame's decoding to the next there are, and their sum in ticks; those
-    /// longer than `pause` do not count.
+    /// longer than `pause`, or while the publisher was gone, do not count.
     pub(crate) fn intervals(&self, pause: u64) -> (u64, u64) {
         let (mut count, mut sum) = (0, 0u64);
         let mut left = self.samples.saturating_sub(1);
@@ -120,6 +144,10 @@ impl TrackIndex {
                 count += run;
                 sum = sum.saturating_add(run.saturating_mul(duration));
             }
+        }
+        for gap in self.gaps.iter().filter(|gap| **gap <= pause) {
+            count = count.saturating_sub(1);
+            sum = sum.saturating_sub(*gap);
         }
         (count, sum)
     }
@@ -144,6 +172,7 @@ mod tests {
         let (mut video, mut audio) = (TrackIndex::default(), TrackIndex::default());
         let mut offset = 0;
         for fragment in 0..9_000u32 {
+            let (pictures_at, sounds_at) = (video.duration, audio.duration);
             let pictures: Vec<_> = (fragment * 12..fragment * 12 + 12)
                 .map(|n| Sample {
                     duration: [2970, 2970, 3060][n as usize % 3],
@@ -152,15 +181,31 @@ mod tests {
                     sync: n % 60 == 0,
                 })
                 .collect();
-            video.push_samples(offset, 0, &pictures);
+            video.push_samples(offset, pictures_at, &pictures);
             let sounds: Vec<_> = (0..19 - fragment % 2)
                 .map(|n| Sample { duration: 1024, size: 300 + n * 31 % 120, composition: 0, sync: true })
                 .collect();
-            audio.push_samples(offset + 130_000, 0, &sounds);
+            audio.push_samples(offset + 130_000, sounds_at, &sounds);
             offset += 140_000;
         }
         let bytes = video.memory() + audio.memory();
         assert!(bytes < 2_000_000, "{bytes} bytes");
         assert_eq!(audio.durations.len(), 1, "sound on a grid has one run");
+    }
+
+    #[test]
+    fn a_gap_between_fragments_is_the_last_frames_time() {
+        let sample = |duration| Sample { duration, size: 1, composition: 0, sync: true };
+        let mut index = TrackIndex::default();
+        index.push_samples(0, 100, &[sample(40); 3]);
+        index.push_samples(10, 1_000, &[sample(40); 2]);
+        // One that was expected to last a tick longer.
+        index.push_samples(20, 1_079, &[sample(40)]);
+        assert_eq!(index.durations.runs().collect::<Vec<_>>(), [(2, 40), (1, 820), (1, 40), (1, 39), (1, 40)]);
+        assert_eq!((index.duration(), index.samples()), (1_019, 6));
+        assert_eq!(index.intervals(10_000), (4, 40 + 40 + 40 + 39));
+        // A time before the last frame says nothing.
+        index.push_samples(30, 5, &[sample(40)]);
+        assert_eq!(index.duration(), 1_059);
     }
 }

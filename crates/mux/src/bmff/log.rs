@@ -70,6 +70,17 @@ impl RunLog {
         }
     }
 
+    /// The last value is another one after all.
+    pub(super) fn amend(&mut self, value: i64) {
+        if let Some((count, _)) = &mut self.open {
+            *count -= 1;
+            if *count == 0 {
+                self.open = None;
+            }
+            self.push(value);
+        }
+    }
+
     /// How many runs there are.
     pub(super) fn len(&self) -> u64 {
         self.closed_runs + u64::from(self.open.is_some())

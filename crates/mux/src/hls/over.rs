@@ -62,6 +62,8 @@ pub(crate) struct Over {
     wall: WallTime,
     /// The stretch has no segment yet: whether its first is to be marked as a discontinuity.
     fresh: Option<bool>,
+    /// The next segment is the first after a pause: the calendar's time there.
+    resumed: Option<WallTime>,
     open: Option<OpenSegment>,
     list: SegmentList,
     /// Where the segment's bytes are, one for each of `list`.
@@ -112,6 +114,7 @@ impl Over {
             anchor: start,
             wall: stamp.wall,
             fresh: Some(false),
+            resumed: None,
             open: None,
             list: SegmentList::default(),
             ranges: Vec::new(),
@@ -160,7 +163,23 @@ impl Over {
         self.sounds += piece.sounds;
     }
 
+    /// Nothing comes for long: lists what there is.
+    pub(crate) fn pause(&mut self, ops: &mut Vec<Op>) {
+        self.list_segment(self.cutter.ends(), ops);
+    }
+
+    /// The next fragment goes on after a pause, when the calendar shows `wall`.
+    pub(crate) fn resume(&mut self, wall: WallTime, ops: &mut Vec<Op>) {
+        self.pause(ops);
+        self.rate.interrupt();
+        self.resumed = Some(wall);
+    }
+
     fn begin_segment(&mut self, begins: MediaTime, bytes: Range<u64>) {
+        if let Some(wall) = self.resumed.take() {
+            (self.anchor, self.wall) = (begins, wall);
+            self.fresh.get_or_insert(true);
+        }
         let fresh = self.fresh.take();
         let off = (begins - self.start).as_nanos().unsigned_abs();
         let announced = fresh == Some(false) && off <= ANNOUNCED.as_nanos().unsigned_abs();

@@ -23,7 +23,9 @@ use livetape_media::WallTime;
 use super::layout::{Completed, FTYP_LEN, Head, Place};
 use super::start::{FileReader, Start};
 use super::summary::summary;
-use crate::bmff::{BoxHeader, InitSection, Movie, ReadRun, TrackEntry, TrackIndex, progressive, read_fragment};
+use crate::bmff::{
+    BoxHeader, InitSection, Movie, PRFT_LEN, ReadRun, TrackEntry, TrackIndex, progressive, read_fragment, read_prft,
+};
 use crate::hls::over::{FragmentRun, Over, Stamp, init_file};
 use crate::{FileName, Files, Op, PlaylistSummary, Salvage, SalvageError, Summary};
 
@@ -156,6 +158,14 @@ impl Torn {
             let Some(BoxHeader { kind, size: Some(size), header_len }) = BoxHeader::parse(&window) else { break };
             match &kind {
                 b"moof" if size <= MOOF_LIMIT => {}
+                b"prft" if size == PRFT_LEN => {
+                    let body = window.get(header_len as usize..size as usize);
+                    if let (Some(over), Some(wall)) = (&mut self.over, body.and_then(read_prft)) {
+                        over.resume(wall, &mut Vec::new());
+                    }
+                    at += size;
+                    continue;
+                }
                 b"moov" => {
                     self.index_at_end = Some(size).filter(|size| at.checked_add(*size) == Some(reader.len()));
                     return Ok(());

@@ -149,7 +149,8 @@ pub(crate) fn check(stream: &Stream) -> (Disk, MediaPlaylist, Summary) {
     check_frames(stream, &disk, &playlist);
     let first_frame = stream.steps.iter().position(|step| matches!(step, Step::Frame(_))).unwrap_or(0);
     let behind_it = stream.steps.iter().skip(first_frame);
-    let discontinuities = behind_it.filter(|step| matches!(step, Step::Discontinuity { .. })).count();
+    let discontinuities =
+        behind_it.filter(|step| matches!(step, Step::Discontinuity { .. } | Step::Resume { .. })).count();
     let marked = playlist.segments.iter().filter(|segment| segment.discontinuity).count();
     assert!(marked >= discontinuities, "{marked} of {discontinuities} discontinuities are marked");
     (disk, playlist, summary)

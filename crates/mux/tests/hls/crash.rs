@@ -31,6 +31,7 @@ fn subjects() -> Vec<Stream> {
         streams::b_frames(),
         streams::codec_change(),
         streams::discontinuities(),
+        streams::resumed(),
         streams::pause(),
         streams::audio_only(),
         streams::late_audio(),

@@ -23,6 +23,11 @@ pub(crate) fn record(stream: &Stream, playlists: bool) -> (Vec<Op>, Summary) {
         match step {
             Step::Frame(frame) => muxer.frame(frame, &mut ops),
             Step::Flush => muxer.flush(&mut ops),
+            Step::Pause => muxer.pause(&mut ops),
+            Step::Resume { at_ms, wall_ms } => {
+                let (at, wall) = (MediaTime::from_millis(*at_ms), WallTime::from_unix_millis(WALL + wall_ms));
+                muxer.resume(at, wall, &mut ops);
+            }
             Step::Discontinuity { .. } => panic!("an MP4 cannot go on"),
         }
     }
@@ -46,6 +51,7 @@ fn all() -> Vec<Stream> {
         streams::early_audio(),
         streams::late_audio(),
         streams::pause(),
+        streams::resumed(),
         streams::short(),
         streams::one_picture(),
         streams::one_sound(),
@@ -77,7 +83,9 @@ fn check_listed(disk: &Disk, text: &str) -> MediaPlaylist {
     let playlist = media_playlist(text);
     let mut next = None;
     for (number, (segment, range)) in playlist.segments.iter().zip(ranges(&playlist)).enumerate() {
-        assert!(next.is_none_or(|next| next == range.start), "segments lie one behind the other");
+        // Before one that goes on after its publisher was gone stands what the calendar shows there.
+        let between = next.map_or(0, |next| range.start - next);
+        assert!(between == 0 || (segment.discontinuity && between == 32), "segments lie one behind the other");
         next = Some(range.end);
         assert!(range.end <= disk.file(MP4).data.len(), "it lists what is not there");
         assert!((millis(segment) + 500) / 1000 <= playlist.target_duration as i64, "{segment:?}");
@@ -175,6 +183,29 @@ fn a_pause_is_a_discontinuity_and_no_segment_spans_it() {
 }
 
 #[test]
+fn a_publisher_that_comes_back_is_a_discontinuity_at_the_calendars_time() {
+    let stream = streams::resumed();
+    let breaks = |ops: &[Op]| -> Vec<(i64, i64)> {
+        let whole = media_playlist(&Disk::after(ops).text("vod.m3u8"));
+        let mut shown = 0;
+        let mut breaks = Vec::new();
+        for segment in &whole.segments {
+            if segment.discontinuity {
+                breaks.push((shown, segment.program_date_time.unwrap().timestamp_millis() - WALL));
+            }
+            shown += millis(segment);
+        }
+        breaks
+    };
+    for ops in [stream.record().0, record(&stream, true).0] {
+        let [(first, wall), (second, later)] = breaks(&ops)[..] else { panic!("two breaks") };
+        assert_eq!((wall, later), (23_300, 84_540));
+        // Where a segment ends with its sound, that may be a little longer.
+        assert!((3_200..3_230).contains(&first) && (4_400..4_460).contains(&second), "{first} {second}");
+    }
+}
+
+#[test]
 fn while_it_grows_the_playlist_is_only_appended_to_and_lists_what_is_there() {
     for stream in all() {
         let (ops, _) = record(&stream, true);
@@ -245,7 +276,7 @@ fn check_crashed(stream: &Stream, disk: &Disk) {
 #[test]
 fn after_a_crash_at_any_operation_the_playlists_are_made_of_what_is_whole() {
     let subjects =
-        [streams::b_frames(), streams::late_audio(), streams::pause(), streams::short(), streams::one_picture()];
+        [streams::b_frames(), streams::late_audio(), streams::pause(), streams::resumed(), streams::one_picture()];
     for mut stream in subjects {
         stream.layout.segment = Duration::from_millis(2_400);
         stream.layout.fragment = Duration::from_millis(1_000);

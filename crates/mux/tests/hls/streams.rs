@@ -17,6 +17,8 @@ pub(crate) enum Step {
     Frame(Frame),
     Flush,
     Discontinuity { tracks: Vec<Track>, at_ms: i64, wall_ms: i64 },
+    Pause,
+    Resume { at_ms: i64, wall_ms: i64 },
 }
 
 /// What one recording takes.
@@ -41,6 +43,8 @@ impl fmt::Debug for Stream {
                     write!(f, ", {kind}{key} {dts}>{pts}")?;
                 }
                 Step::Flush => write!(f, ", flush")?,
+                Step::Pause => write!(f, ", pause")?,
+                Step::Resume { at_ms, .. } => write!(f, ", resume {at_ms}")?,
                 Step::Discontinuity { at_ms, .. } => write!(f, ", discontinuity {at_ms}")?,
             }
         }
@@ -111,6 +115,11 @@ impl Stream {
             match step {
                 Step::Frame(frame) => muxer.frame(frame, &mut ops),
                 Step::Flush => muxer.flush(&mut ops),
+                Step::Pause => muxer.pause(&mut ops),
+                Step::Resume { at_ms, wall_ms } => {
+                    let (at, wall) = (MediaTime::from_millis(*at_ms), WallTime::from_unix_millis(WALL + wall_ms));
+                    muxer.resume(at, wall, &mut ops);
+                }
                 Step::Discontinuity { tracks, at_ms, wall_ms } => {
                     let (at, wall) = (MediaTime::from_millis(*at_ms), WallTime::from_unix_millis(WALL + wall_ms));
                     muxer.discontinuity(tracks, at, wall, &mut ops).unwrap();
@@ -242,6 +251,20 @@ pub(crate) fn discontinuities() -> Stream {
     )
 }
 
+/// The publisher goes and comes back: after 20 s, and at once though the calendar has gone on by a minute.
+pub(crate) fn resumed() -> Stream {
+    let mut stream = Stream::new("resumed", vec![avc(), aac()], pictures(0, 50, 80), sounds(0, 48_000, 3_200));
+    let back = [
+        (23_300, 23_300, pictures(23_300, 50, 30), sounds(23_300, 48_000, 24_500)),
+        (24_540, 84_540, pictures(24_540, 50, 70), sounds(24_540, 48_000, 27_340)),
+    ];
+    for (at_ms, wall_ms, pictures, sounds) in back {
+        stream.steps.extend([Step::Pause, Step::Resume { at_ms, wall_ms }]);
+        stream.steps.extend(interleaved(pictures, sounds));
+    }
+    stream
+}
+
 /// Ends before the first segment is full.
 pub(crate) fn short() -> Stream {
     Stream::new("short", vec![avc(), aac()], pictures(0, 50, 20), sounds(0, 48_000, 800))
@@ -269,6 +292,7 @@ pub(crate) fn all() -> Vec<Stream> {
         pause(),
         codec_change(),
         discontinuities(),
+        resumed(),
         short(),
         one_picture(),
         one_sound(),

@@ -117,7 +117,7 @@ fn a_growing_object_plays_and_is_how_the_finished_one_begins() {
 }
 
 fn is_fragment(op: &Op) -> bool {
-    matches!(op, Op::Append { slices, .. } if slices[0].get(4..8) == Some(b"moof"))
+    matches!(op, Op::Append { slices, .. } if [b"moof", b"prft"].iter().any(|kind| slices[0][4..8] == **kind))
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(crate) struct Stream {
     /// In the order they are pushed.
     pub(crate) frames: Vec<Frame>,
     pub(crate) end: Option<MediaTime>,
+    /// Before which frames the publisher goes and comes back.
+    pub(crate) pauses: Vec<usize>,
     pub(crate) layout: Layout,
     pub(crate) max_duration: Duration,
 }
@@ -38,7 +40,7 @@ impl Stream {
         let mut frames = [video, audio].concat();
         frames.sort_by_key(|frame| frame.dts);
         let layout = Layout::default();
-        Self { name, tracks, frames, end: None, layout, max_duration: Duration::from_secs(60) }
+        Self { name, tracks, frames, end: None, pauses: Vec::new(), layout, max_duration: Duration::from_secs(60) }
     }
 
     /// Where the recording begins, as its recorder says.
@@ -63,7 +65,12 @@ impl Stream {
     pub(crate) fn record(&self) -> (Vec<Op>, Summary) {
         let mut ops = Vec::new();
         let mut muxer = open(Format::Mp4, self.begin(), &mut ops);
-        for frame in &self.frames {
+        for (number, frame) in self.frames.iter().enumerate() {
+            if self.pauses.contains(&number) {
+                muxer.pause(&mut ops);
+                let wall = WallTime::from_unix_millis(1_795_000_000_000 + 2 * frame.pts.as_millis());
+                muxer.resume(frame.pts, wall, &mut ops);
+            }
             muxer.frame(frame, &mut ops);
         }
         let summary = muxer.end(self.end, &mut ops);
@@ -137,6 +144,25 @@ pub(crate) fn gaps() -> Stream {
     Stream::new("gaps", vec![avc(), aac(48_000)], video, audio)
 }
 
+/// The publisher goes twice: it comes back after a minute, and at once.
+pub(crate) fn resumed() -> Stream {
+    let mut stream = b_frames();
+    stream.name = "resumed";
+    let session = stream.frames.clone();
+    let length = MediaTime::from_millis(2_500);
+    let mut behind = MediaTime::ZERO;
+    for gap_ms in [60_000, 0] {
+        behind = behind + length + MediaTime::from_millis(gap_ms);
+        stream.pauses.push(stream.frames.len());
+        stream.frames.extend(session.iter().map(|frame| {
+            let (dts, pts) = (frame.dts + behind, frame.pts + behind);
+            Frame { dts, pts, ..frame.clone() }
+        }));
+    }
+    stream.max_duration = Duration::from_secs(120);
+    stream
+}
+
 pub(crate) fn negative_offsets() -> Stream {
     let video = b_pictures(1_000, 25, 50, 0);
     Stream::new("negative-offsets", vec![avc(), aac(48_000)], video, sound(1_000, 48_000, 1024, 90))
@@ -184,6 +210,7 @@ pub(crate) fn all() -> Vec<Stream> {
         very_early_audio(),
         jitter(),
         gaps(),
+        resumed(),
         negative_offsets(),
         audio_only(),
         he_aac_only(),

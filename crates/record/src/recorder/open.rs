@@ -1,6 +1,7 @@
 //! A recording while it is open: where each frame goes, and when it is cut.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use livetape_media::{Frame, MediaTime, TrackKind, WallTime};
 use livetape_mux::{Muxer, Op, Progress};
@@ -25,6 +26,12 @@ pub(super) struct Open {
     pub(super) start: MediaTime,
     pub(super) started_at: WallTime,
     pub(super) tracks: Tracks,
+    /// How often its publisher has come back.
+    pub(super) joins: u32,
+    /// How far a player's time is behind the calendar's, in milliseconds.
+    pub(super) behind_ms: i64,
+    /// Where it stood when its publisher went last, in the time of a player.
+    pub(super) paused_at: Duration,
     /// What its report will say.
     pub(super) meter: Meter,
     /// To be cut at the next key frame, and why.
@@ -96,6 +103,9 @@ impl Open {
             started_at,
             meter: Meter::new(start, started_at, &tracks),
             tracks,
+            joins: 0,
+            behind_ms: 0,
+            paused_at: Duration::ZERO,
             due: None,
             wanted: None,
             align_at: None,
@@ -133,6 +143,18 @@ impl Open {
             TrackKind::Video => self.video_fits,
             TrackKind::Audio => self.audio_fits,
         }
+    }
+
+    /// Its publisher has come back with these tracks, and the player's time fell behind by so much more.
+    pub(super) fn joined(&mut self, tracks: Tracks, at: MediaTime, behind_ms: i64) {
+        if tracks != self.tracks {
+            self.meter.configure(&tracks, at);
+        }
+        self.joins += 1;
+        self.behind_ms = self.behind_ms.saturating_add(behind_ms);
+        self.tracks = tracks;
+        (self.video_fits, self.audio_fits) = (true, true);
+        (self.due_since, self.reported) = (None, false);
     }
 
     /// One more frame. `video_leads` says that the publisher has pictures, so that cuts are made

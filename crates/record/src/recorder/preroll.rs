@@ -13,7 +13,7 @@ pub(super) const KEY_FRAME_WAIT: MediaTime = MediaTime::from_millis(10_000);
 const MAX_BYTES: usize = 32 << 20;
 
 /// Sound from up to `wait` before the first key frame, the key frame, and what follows.
-pub(super) struct Preroll {
+pub(crate) struct Preroll {
     wait: MediaTime,
     frames: VecDeque<Frame>,
     bytes: usize,
@@ -26,15 +26,15 @@ pub(super) struct Preroll {
 }
 
 /// What a recording opens with.
-pub(super) struct Ready {
-    pub(super) tracks: Tracks,
-    pub(super) start: MediaTime,
-    pub(super) wall: WallTime,
-    pub(super) frames: Vec<Frame>,
+pub(crate) struct Ready {
+    pub(crate) tracks: Tracks,
+    pub(crate) start: MediaTime,
+    pub(crate) wall: WallTime,
+    pub(crate) frames: Vec<Frame>,
 }
 
 impl Preroll {
-    pub(super) fn new(wait: Duration) -> Self {
+    pub(crate) fn new(wait: Duration) -> Self {
         Self {
             wait: wait.into(),
             frames: VecDeque::new(),
@@ -47,17 +47,17 @@ impl Preroll {
     }
 
     /// For sound that has come alone since `first`, though there are pictures to wait for.
-    pub(super) fn after(wait: Duration, first: MediaTime, wall: WallTime) -> Self {
+    pub(crate) fn after(wait: Duration, first: MediaTime, wall: WallTime) -> Self {
         Self { first: Some((first, wall)), ..Self::new(wait) }
     }
 
     /// Bytes of the frames that have gathered.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// One more frame. With `video_known`, sound from long before the first key frame is let go.
-    pub(super) fn push(&mut self, frame: &Frame, wall: WallTime, video_known: bool, skipped: &mut u64) {
+    pub(crate) fn push(&mut self, frame: &Frame, wall: WallTime, video_known: bool, skipped: &mut u64) {
         self.first.get_or_insert((frame.dts, wall));
         self.newest = self.newest.max(frame.dts);
         match frame.track.kind {
@@ -80,7 +80,7 @@ impl Preroll {
     }
 
     /// Whether frames of this kind have gathered.
-    pub(super) fn holds(&self, kind: TrackKind) -> bool {
+    pub(crate) fn holds(&self, kind: TrackKind) -> bool {
         match kind {
             TrackKind::Video => self.key.is_some(),
             TrackKind::Audio => self.has_sound,
@@ -88,7 +88,7 @@ impl Preroll {
     }
 
     /// Whether a recording should open now.
-    pub(super) fn is_ready(&self, tracks: &Tracks) -> bool {
+    pub(crate) fn is_ready(&self, tracks: &Tracks) -> bool {
         let Some((first, _)) = self.first else { return false };
         let waited = self.newest - first;
         let enough = waited >= self.wait || self.bytes >= MAX_BYTES;
@@ -100,7 +100,7 @@ impl Preroll {
     }
 
     /// What to open with now, ready or not; `None` if nothing here can be recorded.
-    pub(super) fn take(&mut self, tracks: &Tracks) -> Option<Ready> {
+    pub(crate) fn take(&mut self, tracks: &Tracks) -> Option<Ready> {
         let sound = self.frames.iter().find(|frame| frame.track.kind == TrackKind::Audio);
         let (start, wall) = match self.key {
             Some(key) => key,

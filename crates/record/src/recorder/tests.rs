@@ -10,6 +10,7 @@ use super::*;
 use crate::NameTemplate;
 
 mod asked;
+mod pause;
 mod report;
 mod suspension;
 
@@ -37,6 +38,8 @@ impl Muxer for Witness {
         ops.push(Op::Sync { file: FileName::flv() });
         if self.format == Format::Hls { Ok(()) } else { Err(NotPossible) }
     }
+    fn pause(&mut self, _: &mut Vec<Op>) {}
+    fn resume(&mut self, _: MediaTime, _: WallTime, _: &mut Vec<Op>) {}
     fn progress(&self) -> Progress {
         Progress { size_bytes: self.size_bytes, ..Progress::default() }
     }
@@ -133,6 +136,7 @@ impl Log {
                     *self.lines.last_mut().unwrap() += &format!(" -> discarded ({})", discarding.reason.name());
                 }
                 Effect::Abandon(_) => *self.lines.last_mut().unwrap() += " -> abandoned",
+                Effect::Pause(_) | Effect::Resume(_) => {}
                 Effect::Warn(warning) => self.warnings.push(warning.kind.name().to_owned()),
             }
         }

@@ -195,6 +195,11 @@ fn record(config: &Config, findings: &mut Findings<'_>) {
     for (setting, message) in align_problems(record.align, &record.align_offset) {
         findings.problem(format!("record.{setting}"), message);
     }
+    findings.period("record.resume_window", record.resume_window, Period::from_millis(0)..=Period::from_mins(30));
+    findings.count("record.resume_limit", record.resume_limit, 1..=100);
+    if record.resume_on_unpublish && record.resume_window == Period::from_millis(0) {
+        findings.warning("record.resume_on_unpublish", "it is set and does nothing without record.resume_window");
+    }
     findings.period("record.min_duration", record.min_duration, Period::from_millis(0)..=HOUR);
     findings.period("record.segment_duration", record.segment_duration, Period::from_secs(2)..=Period::from_secs(30));
     findings.period(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use livetape_finalize::Companions;
 use livetape_media::Format;
 use livetape_mux::{Layout, SegmentType};
-use livetape_record::{Align, NameTemplate, Policy};
+use livetape_record::{Align, GapRule, NameTemplate, Policy};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{ByteSize, Period, unset};
@@ -61,6 +61,14 @@ pub struct RecordSettings {
     pub max_preroll_total: ByteSize,
     /// How the objects of recordings are named.
     pub name: NameSetting,
+    /// How long a recording waits for a publisher that went without an end.
+    pub resume_window: Period,
+    /// What becomes of the time in which nobody published.
+    pub gap: GapSetting,
+    /// Whether it also waits for one that said that it is done.
+    pub resume_on_unpublish: bool,
+    /// How often one recording goes on.
+    pub resume_limit: u32,
     /// Free space of the data directory's disk below which no recording begins.
     pub min_free: ByteSize,
     /// Puts a description beside each recording in the store.
@@ -96,6 +104,10 @@ impl Default for RecordSettings {
             max_preroll_size: ByteSize::from_mib(4),
             max_preroll_total: ByteSize::from_mib(128),
             name: NameSetting(NameTemplate::DEFAULT.to_owned()),
+            resume_window: Period::from_millis(0),
+            gap: GapSetting::Keep,
+            resume_on_unpublish: false,
+            resume_limit: 50,
             min_free: ByteSize::from_mib(1024),
             sidecar: false,
             ivs_events: false,
@@ -196,6 +208,26 @@ pub enum HlsSource {
     Segments,
     /// In the file of the MP4 recording: the playlists list ranges of its bytes.
     Mp4,
+}
+
+/// What becomes of the time in which nobody published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GapSetting {
+    /// It stays.
+    Keep,
+    /// It is left out.
+    Collapse,
+}
+
+impl GapSetting {
+    /// As recorders know it.
+    pub fn rule(self) -> GapRule {
+        match self {
+            Self::Keep => GapRule::Keep,
+            Self::Collapse => GapRule::Collapse,
+        }
+    }
 }
 
 /// A name template, as written; it has been found good.

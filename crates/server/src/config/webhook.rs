@@ -58,12 +58,14 @@ pub enum WebhookFormat {
 }
 
 /// Every type of event there is.
-pub const EVENT_TYPES: [&str; 11] = [
+pub const EVENT_TYPES: [&str; 13] = [
     "stream.started",
     "stream.ended",
     "recording.started",
     "recording.paused",
     "recording.resumed",
+    "recording.waiting",
+    "recording.continued",
     "recording.ended",
     "recording.ready",
     "recording.failed",

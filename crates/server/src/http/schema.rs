@@ -139,9 +139,30 @@ pub(super) struct Recording {
     /// HLS with `record.hls_source = "mp4"`: the recording whose file has its media. It is deleted with that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_of: Option<String>,
+    /// Until when it waits for its publisher to come back (RFC 3339); absent while it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_until: Option<String>,
+    /// Stretches of the calendar's time of which it holds nothing since its publisher was gone, oldest first;
+    /// absent when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
     /// The task it is for; left out when it is recorded by a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
+}
+
+/// A stretch of the calendar's time of which a recording holds nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Gap {
+    /// Where the media before it ends (RFC 3339).
+    pub from: String,
+    /// Where the media behind it begins (RFC 3339).
+    pub to: String,
+    /// Where in the recording it is, in the time of a player.
+    pub at_ms: u64,
+    /// How long a player takes to pass it; 0 in HLS, and where gaps are closed.
+    pub length_ms: u64,
 }
 
 /// A video track.
@@ -287,6 +308,9 @@ pub(super) struct Stream {
     /// Its main audio track.
     #[schema(required)]
     pub audio: Option<Audio>,
+    /// Its publisher is gone, and its recordings wait for it until then (RFC 3339); absent while it is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_until: Option<String>,
     /// Its open recordings.
     pub recordings: Vec<OpenRecording>,
 }

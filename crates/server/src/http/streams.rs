@@ -25,12 +25,12 @@ struct StreamList {
     next_cursor: Option<String>,
 }
 
-/// What is live at this moment, by name.
+/// What is live at this moment or waits for its publisher, by name.
 #[utoipa::path(
     get,
     path = "/v1/streams",
     tag = "streams",
-    responses((status = 200, description = "Every live stream", body = schema::StreamList))
+    responses((status = 200, description = "Every stream that is live, or waits for its publisher", body = schema::StreamList))
 )]
 pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     Query::parse(query.as_deref()).finish()?;

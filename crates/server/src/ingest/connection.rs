@@ -339,7 +339,11 @@ impl Connection {
                 info!(%session, stream = %path, remote = %self.remote,
                     encoder = request.encoder.as_deref().unwrap_or(""), "stream started");
                 let plan = self.context.plans.of(&path, &request.query);
-                let publication = Publication::new(place, plan, self.context.clone(), self.context.clock.now());
+                let previous = self.context.waiting.claim(&path).await;
+                let mut publication = Publication::new(place, plan, self.context.clone(), self.context.clock.now());
+                if let Some(previous) = previous {
+                    publication.take_over(previous);
+                }
                 self.publications.insert(request.id, publication);
                 metrics::publish_answered("accepted");
                 self.session.accept(request.id, self.context.clock.now());

@@ -8,6 +8,7 @@
 //! is read on for the others. What waits is kept, and written.
 
 mod account;
+mod away;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use livetape_finalize::{Report, Writer};
 use livetape_media::{Format, Item, MediaTime, Now, Warning, WarningKind};
 use livetape_mux::Op;
-use livetape_record::{Effect, Recorder, RecordingId, StopReason};
+use livetape_record::{Effect, Numbers, Recorder, RecordingId, StopReason};
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
@@ -59,6 +60,10 @@ pub(super) struct Lane {
     growth: Watch,
     stalled: Option<Raised>,
     suspended: Option<Raised>,
+    /// Its publisher is gone.
+    paused: bool,
+    /// How recordings are numbered in the session that goes on with it.
+    numbers: Numbers,
     state: LaneState,
     /// It was ended before its session.
     stopped: bool,
@@ -105,6 +110,8 @@ impl Lane {
             growth: Watch::new(context.stall_warning),
             stalled: None,
             suspended: None,
+            paused: false,
+            numbers: Numbers::default(),
             state: LaneState::default(),
             stopped: false,
             context,
@@ -284,6 +291,8 @@ impl Lane {
             true => self.account.sent(self.recorder.progress(), end),
             false => (Duration::ZERO, None),
         };
+        // Nothing is held back while the publisher is gone.
+        let until = if self.paused && self.effects.is_empty() { end } else { until };
         self.batch = Some(Batch { task, ends, load, media, until });
         if ends.is_some() && !self.effects.is_empty() {
             self.dispatch(now, end);

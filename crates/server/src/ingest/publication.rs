@@ -4,6 +4,7 @@ mod held;
 mod notes;
 mod on_demand;
 mod received;
+mod wait;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use livetape_catalog::Change;
 use livetape_media::{EndReason, Item, Now, Warning, WarningKind};
 use livetape_record::plan::Plan;
-use livetape_record::{Finding, Quality, RecordingId};
+use livetape_record::{Finding, Quality, RecordingId, Splice, Tail};
 use tracing::{error, info, warn};
 
 use super::arrivals::Arrivals;
@@ -25,6 +26,8 @@ use crate::metrics::{self, Condition, Raised};
 use notes::Notes;
 use on_demand::OnDemand;
 use received::Received;
+pub(super) use wait::Resumption;
+use wait::Wait;
 
 /// How long a session that has ended keeps its stream while the last of it is written. A new publisher
 /// waits longer than that for the one it takes over from.
@@ -34,6 +37,8 @@ const PLACE_GRACE: Duration = Duration::from_secs(2);
 pub(super) struct Publication {
     /// Given back when the session has ended.
     place: Option<Place>,
+    /// The stream has been given back.
+    left: bool,
     session: Arc<LiveSession>,
     context: Arc<Context>,
     lanes: Vec<Lane>,
@@ -45,10 +50,18 @@ pub(super) struct Publication {
     sound: Watch,
     silent: Option<Raised>,
     notes: Notes,
+    /// It goes on with what another session recorded.
+    splice: Option<Splice>,
+    /// How far it has come, for a session that goes on with it.
+    tail: Tail,
+    /// Its recordings wait for their publisher.
+    wait: Option<Wait>,
     quality: Quality,
     /// What it found and has not been told.
     findings: Vec<Finding>,
     ended: Option<EndReason>,
+    /// That it has ended is in the catalog.
+    session_over: bool,
 }
 
 impl Publication {
@@ -69,6 +82,7 @@ impl Publication {
         sound.expect(now.mono);
         Self {
             place: Some(place),
+            left: false,
             session,
             lanes,
             demand,
@@ -77,9 +91,13 @@ impl Publication {
             sound,
             silent: None,
             notes: Notes::new(now.mono),
+            splice: None,
+            tail: Tail::default(),
+            wait: None,
             quality: Quality::new(context.quality),
             findings: Vec::new(),
             ended: None,
+            session_over: false,
             context,
         }
     }
@@ -91,8 +109,24 @@ impl Publication {
 
     /// One more item.
     pub(super) fn push(&mut self, item: &Item, now: Now) {
+        match (item, &mut self.splice) {
+            (Item::End(reason), _) => self.over(*reason, now),
+            (_, None) => self.take(item, now),
+            (_, Some(splice)) => {
+                let mut out = Vec::new();
+                splice.push(item, now, &mut out);
+                self.spliced(out, now);
+            }
+        }
+    }
+
+    /// One more item, its times where they are recorded.
+    fn take(&mut self, item: &Item, now: Now) {
         match item {
             Item::Frame(frame) => {
+                if self.context.resumption.is_wanted() {
+                    self.tail.frame(frame, now.wall);
+                }
                 if self.received.frame(frame) {
                     self.heard(now);
                 }
@@ -107,8 +141,7 @@ impl Publication {
                 }
             }
             Item::Warning(warning) => self.note(warning.clone(), now),
-            Item::End(reason) => self.ended = Some(*reason),
-            Item::Jump { .. } | Item::Moved { .. } | Item::Metadata(_) => {}
+            Item::End(_) | Item::Jump { .. } | Item::Moved { .. } | Item::Metadata(_) => {}
         }
         self.quality.push(item, now, &mut self.findings);
         self.tell_findings(now);
@@ -197,7 +230,8 @@ impl Publication {
 
     /// Bytes of frames that gather until they are a fragment. The lanes share them.
     pub(super) fn gathering_bytes(&self) -> usize {
-        self.lanes.iter().map(Lane::gathering_bytes).max().unwrap_or(0)
+        let splice = self.splice.as_ref().map_or(0, Splice::held_bytes);
+        splice + self.lanes.iter().map(Lane::gathering_bytes).max().unwrap_or(0)
     }
 
     /// Whether its last item has come.
@@ -211,32 +245,46 @@ impl Publication {
         if written > 0 { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Writes the rest and ends the session in the catalog. The stream is given back then, or after a
-    /// moment: a disk that stalls must not lock out the next publisher. Call once it has ended.
+    /// Waits for the publisher to come back, where that is wanted; then writes the rest and ends the session in the
+    /// catalog. The stream is given back then, or after a moment: a disk that stalls must not lock out the next
+    /// publisher. Call once it has ended.
     pub(super) async fn finish(mut self, clock: Clock) {
         self.silent = None;
+        if let Some(publication) = self.wait(clock).await {
+            publication.complete(clock).await;
+        }
+    }
+
+    async fn complete(mut self, clock: Clock) {
         let leave_at = clock.now().mono + PLACE_GRACE;
-        let mut left = false;
         loop {
             self.dispatch(clock.now());
             if self.lanes.iter().all(Lane::is_idle) {
                 break;
             }
-            let leaves = (!left).then_some(leave_at);
+            let leaves = (!self.left).then_some(leave_at);
             let wake = clock.instant_of([self.next_tick(), leaves].into_iter().flatten().min());
             tokio::select! {
                 () = poll_fn(|cx| self.poll_written(cx)) => {}
                 () = sleep_until(wake) => {
                     let now = clock.now();
                     self.tick(now);
-                    if !left && now.mono >= leave_at && let Some(place) = self.place.take() {
+                    if !self.left && now.mono >= leave_at {
                         warn!(session = %self.session.id, stream = %self.session.path,
                             "the last of it is still being written; its stream is free again");
-                        self.place = Some(place.leave());
-                        left = true;
+                        self.leave();
                     }
                 }
             }
+        }
+        self.end_session(clock, leave_at).await;
+    }
+
+    /// Says in the catalog that the session has ended, unless that has been said. The stream is given back at
+    /// `leave_at` if that takes longer.
+    async fn end_session(&mut self, clock: Clock, leave_at: Duration) {
+        if std::mem::replace(&mut self.session_over, true) {
+            return;
         }
         let reason = self.ended.unwrap_or(EndReason::Drop).name();
         let id = self.session.id;
@@ -246,9 +294,7 @@ impl Publication {
         let result = tokio::select! {
             result = change.as_mut() => result,
             () = sleep_until(clock.instant_of(Some(leave_at))) => {
-                if !left {
-                    self.place = self.place.take().map(Place::leave);
-                }
+                self.leave();
                 change.await
             }
         };

@@ -49,6 +49,9 @@ pub struct StreamView {
     pub video: Option<LiveVideo>,
     /// Its main audio track.
     pub audio: Option<LiveAudio>,
+    /// Its publisher is gone, and its recordings wait for it until then (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_until: Option<String>,
     /// Its open recordings.
     pub recordings: Vec<LiveRecording>,
 }
@@ -158,6 +161,7 @@ impl LiveSession {
                     frames: *frames,
                 })
             }),
+            waiting_until: details.waiting_until.map(|until| until.to_string()),
             recordings: details.recordings.iter().map(|(id, open)| recording(&details, id, open)).collect(),
         }
     }

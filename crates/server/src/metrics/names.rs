@@ -59,6 +59,7 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
     ("livetape_uploads", "Parts and objects on their way into a store that takes parts"),
     ("livetape_recordings_stalled", "Recordings of which nothing reaches the disk although media comes"),
     ("livetape_recordings_suspended", "Recordings that drop media until the disk has caught up"),
+    ("livetape_streams_waiting", "Streams whose publisher is gone, and whose recordings wait for it"),
     ("livetape_streams_silent", "Streams whose publisher is connected and sends no media"),
     ("livetape_held_bytes", "Bytes held for recordings: waiting for the disk, and assembling messages and fragments"),
     ("livetape_disk_free_bytes", "Space free for recordings on the data directory's disk"),

@@ -21,6 +21,8 @@ pub(super) fn body(settings: &Tencent, event: &Envelope) -> Result<Option<Map<St
     let state = match (event.kind.as_str(), data.kind.as_str()) {
         ("recording.started", _) => "record_start_succeeded",
         ("recording.ended" | "recording.discarded", _) => "record_ended",
+        ("recording.waiting", _) => "record_paused",
+        ("recording.continued", _) => "record_resumed",
         ("recording.failed", _) => "record_error",
         ("recording.warning", "disk_low") => "record_start_failed",
         ("recording.paused", _) => "record_paused",

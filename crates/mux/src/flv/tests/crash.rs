@@ -15,6 +15,26 @@ fn stream() -> Vec<Frame> {
     frames
 }
 
+/// The same, of a publisher that went and came back after 30 s.
+pub(super) fn resumed() -> (Vec<Op>, Summary) {
+    let mut ops = Vec::new();
+    let mut muxer = FlvMuxer::open(begin(vec![avc(), aac()], ms(500)), &mut ops);
+    for behind in [ms(0), ms(33_000)] {
+        for frame in stream() {
+            let (dts, pts) = (frame.dts + behind, frame.pts + behind);
+            muxer.frame(&Frame { dts, pts, ..frame }, &mut ops);
+        }
+        if behind == ms(0) {
+            let before = muxer.progress().size_bytes;
+            muxer.pause(&mut ops);
+            assert!(muxer.progress().size_bytes > before);
+            muxer.resume(ms(33_500), WallTime::from_unix_millis(33_000), &mut ops);
+        }
+    }
+    let summary = muxer.end(None, &mut ops);
+    (ops, summary)
+}
+
 pub(super) fn ops() -> (Vec<Op>, Summary) {
     record(begin(vec![avc(), aac()], ms(500)), &stream(), None)
 }
@@ -56,7 +76,7 @@ fn check(disk: &Disk, summary: &Summary) {
 
 #[test]
 fn any_number_of_operations_leaves_all_whole_tags() {
-    let (ops, _) = ops();
+    let (ops, _) = resumed();
     let mut whole_tags = 0;
     for count in 0..=ops.len() {
         let mut disk = Disk::default();
@@ -72,7 +92,7 @@ fn any_number_of_operations_leaves_all_whole_tags() {
         assert!(now > whole_tags || count > ops.len() - 2, "{count}");
         whole_tags = now;
     }
-    assert_eq!(whole_tags, stream().len() + 3);
+    assert_eq!(whole_tags, 2 * stream().len() + 3);
 }
 
 #[test]
@@ -101,7 +121,11 @@ fn a_file_cut_at_any_byte_keeps_the_tags_before_it() {
 
 #[test]
 fn nothing_is_lost_when_only_the_name_is_missing() {
-    let (ops, summary) = ops();
+    nothing_is_lost(ops());
+    nothing_is_lost(resumed());
+}
+
+fn nothing_is_lost((ops, summary): (Vec<Op>, Summary)) {
     let mut finished = Disk::default();
     finished.perform_all(&ops);
     let mut unnamed = Disk::default();

@@ -60,6 +60,8 @@ pub(super) struct Account {
     sent: Duration,
     /// Where the open recording starts.
     start: MediaTime,
+    /// How much of it are gaps.
+    gaps: Duration,
     begun: bool,
 }
 
@@ -74,9 +76,11 @@ impl Account {
         match effect {
             Effect::Open(opening) => {
                 self.start = opening.start;
+                self.gaps = Duration::ZERO;
                 self.begun = true;
             }
-            Effect::Close(closing) => self.closed += closing.summary.duration,
+            Effect::Resume(resuming) => self.gaps += resuming.gap.length,
+            Effect::Close(closing) => self.closed += closing.summary.duration.saturating_sub(self.gaps),
             _ => {}
         }
     }
@@ -102,7 +106,7 @@ impl Account {
     }
 
     fn of(&self, progress: Progress) -> Duration {
-        (progress.flushed - self.start).to_duration().min(progress.duration)
+        (progress.flushed - self.start).to_duration().min(progress.duration).saturating_sub(self.gaps)
     }
 }
 

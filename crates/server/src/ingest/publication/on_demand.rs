@@ -33,6 +33,11 @@ impl OnDemand {
         Lane::new(recorder, session.clone(), context.clone())
     }
 
+    /// How recordings of the session are numbered.
+    pub(super) fn numbers(&self) -> Numbers {
+        self.numbers.clone()
+    }
+
     fn recorder(&self, policy: Policy, session: &LiveSession) -> Recorder {
         Recorder::new(policy, session.id, session.path.clone()).numbered_by(self.numbers.clone())
     }
