@@ -1,3 +1,5 @@
+//! What the report of a recording says of its making.
+
 use livetape_media::JumpDirection;
 
 use super::*;
