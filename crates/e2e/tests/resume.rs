@@ -13,7 +13,7 @@ use livetape_testkit::{Livetape, Publisher, Receiver, Reel, clip};
 
 use crate::FORMATS;
 
-fn window(length: &str) -> Settings {
+pub fn window(length: &str) -> Settings {
     Settings::new().set("record.resume_window", &format!("{length:?}")).set("record.segment_duration", "\"2s\"")
 }
 
@@ -107,6 +107,15 @@ fn millis(time: &str) -> i64 {
 fn wall(recording: &Recording, gap: usize, field: &str) -> i64 {
     let text = recording.0["gaps"][gap][field].as_str().unwrap_or_else(|| panic!("{:#}", recording.0));
     millis(text)
+}
+
+/// Records 3.3 s of a clip, and after more than a second all of it.
+pub fn record_twice(livetape: &Livetape, stream: &str) {
+    let tags = flv::tags(&clip::plain());
+    publish(livetape, stream, &beginning(&tags, 3_300)).close();
+    wait_waiting(livetape, stream);
+    std::thread::sleep(Duration::from_millis(1_200));
+    publish(livetape, stream, &tags).finish(stream);
 }
 
 #[test]

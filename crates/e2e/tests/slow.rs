@@ -250,6 +250,42 @@ fn a_browser_plays_hls_over_an_mp4() {
     assert_played(&crate::over::over(Settings::new()), &[("plain", clip::plain())]);
 }
 
+/// What the browser says of playing these to their ends, which it does without an error.
+fn played(livetape: &Livetape, paths: &[String]) -> Vec<serde_json::Value> {
+    let mut node = Command::new("node");
+    node.arg(place::root().join("crates/e2e/browser/play.mjs"));
+    node.arg(place::root().join("target/tools/browser/node_modules"));
+    node.arg(format!("http://{}", livetape.http_address)).args(paths).stdin(Stdio::null());
+    let printed = text(&succeed(&mut node).stdout);
+    let played: Vec<serde_json::Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(played.len(), paths.len(), "{printed}");
+    for result in &played {
+        assert!(result["failed"].is_null(), "{result:#}");
+        assert_eq!(result["errors"].as_array().unwrap().len(), 0, "{result:#}");
+    }
+    played
+}
+
+#[test]
+#[ignore = "starts Chromium; run by `cargo xtask slow`"]
+fn a_browser_plays_through_a_gap() {
+    for rule in ["keep", "collapse"] {
+        let settings = crate::resume::window("30s").set("record.gap", &format!("{rule:?}"));
+        let livetape = Livetape::start(&settings);
+        crate::resume::record_twice(&livetape, "gap");
+        let recordings = livetape.wait_ready("gap", &FORMATS, 1);
+        for format in ["mp4", "hls"] {
+            let recording = &of_format(&recordings, format)[0];
+            let result = &played(&livetape, &[path_of(&recording.text("url")).to_owned()])[0];
+            let number = |name: &str| result[name].as_f64().unwrap_or_else(|| panic!("no {name} in {result:#}"));
+            let length = recording.number("duration_ms") as f64 / 1000.0;
+            let about = format!("{rule} {format}, {length} s: {result:#}");
+            assert!((number("duration") - length).abs() < 2.5 && number("at") > number("duration") - 0.2, "{about}");
+            assert!(number("pictures") > 280.0 && number("sound") > 10_000.0, "{about}");
+        }
+    }
+}
+
 /// Pushes clips, and has the browser play what is recorded of them.
 fn assert_played(settings: &Settings, clips: &[(&str, PathBuf)]) {
     let livetape = Livetape::start(settings);
@@ -261,16 +297,7 @@ fn assert_played(settings: &Settings, clips: &[(&str, PathBuf)]) {
             paths.push(path_of(&of_format(&recordings, format)[0].text("url")).to_owned());
         }
     }
-    let mut node = Command::new("node");
-    node.arg(place::root().join("crates/e2e/browser/play.mjs"));
-    node.arg(place::root().join("target/tools/browser/node_modules"));
-    node.arg(format!("http://{}", livetape.http_address)).args(&paths).stdin(Stdio::null());
-    let printed = text(&succeed(&mut node).stdout);
-    let played: Vec<serde_json::Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(played.len(), paths.len(), "{printed}");
-    for result in played {
-        assert!(result["failed"].is_null(), "{result:#}");
-        assert_eq!(result["errors"].as_array().unwrap().len(), 0, "{result:#}");
+    for result in played(&livetape, &paths) {
         let number = |name: &str| result[name].as_f64().unwrap_or_else(|| panic!("no {name} in {result:#}"));
         assert!((number("duration") - 10.0).abs() < 0.15, "{result:#}");
         assert!(number("at") > 9.9, "{result:#}");
