@@ -1,5 +1,5 @@
 //! Installs what the tests need and the machine lacks: Debian's packages, Ceph's among them, the current ffmpeg (as
-//! the PyPI wheel `imageio-ffmpeg` carries it), and the test runner.
+//! the PyPI wheel `imageio-ffmpeg` carries it), Schemathesis, and the test runner.
 //!
 //! Every step looks first and does nothing when all is there, so that a second run costs a second
 //! and a machine without a network can still test.
@@ -63,6 +63,7 @@ pub(crate) fn for_tests() -> Outcome {
     packages(FOR_TESTS)?;
     ceph()?;
     current_ffmpeg()?;
+    schemathesis()?;
     nextest()
 }
 
@@ -130,6 +131,29 @@ fn root_command(program: &str) -> Outcome<std::process::Command> {
     Err(format!("{program} must run as root: run `cargo xtask setup` as root once, or allow sudo without a password"))
 }
 
+/// Puts the tool that holds the API against its description, with all it needs, into `target/tools/schemathesis`.
+fn schemathesis() -> Outcome {
+    let (wanted, place) = (root().join("crates/e2e/conformance/requirements.txt"), tools().join("schemathesis"));
+    let installed = place.join("requirements.txt");
+    let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+    if read(&installed) == read(&wanted) {
+        return Ok(());
+    }
+    println!("installing Schemathesis into {}", place.display());
+    pip()?;
+    let mut install = command("python3");
+    install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--upgrade", "--target"]);
+    run(install.arg(&place).arg("--requirement").arg(&wanted))?;
+    fs::copy(&wanted, &installed).map(drop).map_err(|error| format!("cannot write {}: {error}", installed.display()))
+}
+
+fn pip() -> Outcome {
+    match succeeds(command("python3").args(["-m", "pip", "--version"])) {
+        true => Ok(()),
+        false => packages(&[("python3-pip", &["python3", "-m", "pip", "--version"])]),
+    }
+}
+
 /// Unpacks the wheel, and makes `target/tools/ffmpeg` the program in it.
 fn current_ffmpeg() -> Outcome {
     let program = tools().join("ffmpeg");
@@ -139,9 +163,7 @@ fn current_ffmpeg() -> Outcome {
     println!("installing {FFMPEG_WHEEL} into {}", tools().display());
     let wheels = tools().join("wheels");
     fs::create_dir_all(&wheels).map_err(|error| format!("cannot create {}: {error}", wheels.display()))?;
-    if !succeeds(command("python3").args(["-m", "pip", "--version"])) {
-        packages(&[("python3-pip", &["python3", "-m", "pip", "--version"])])?;
-    }
+    pip()?;
     let mut download = command("python3");
     download.args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest"]);
     run(download.arg(&wheels).arg(FFMPEG_WHEEL))?;

@@ -58,6 +58,9 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, CatalogError> {
         }
         Err(error) => return Err(CatalogError::io("opening", path)(error)),
     }
+    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        keep_private(&file)?;
+    }
     let mut connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(|error| explain(path, "opening the catalog", error))?;
@@ -131,6 +134,22 @@ fn create(path: &Path) -> Result<(), CatalogError> {
     File::open(directory).and_then(|file| file.sync_all()).map_err(CatalogError::io("syncing", directory))
 }
 
+/// Lets nobody but the owner read or write the file, if it is there: secrets of webhooks are in it.
+fn keep_private(path: &Path) -> Result<(), CatalogError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = match fs::metadata(path) {
+        Ok(metadata) => metadata.permissions().mode() & 0o777,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(CatalogError::io("looking at", path)(error)),
+    };
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(CatalogError::io("making private", path))?;
+    tracing::info!(file = %path.display(), was = format!("{mode:o}"), "others could read the file; it is the owner's now");
+    Ok(())
+}
+
 /// Removes what a making of the catalog `temporary` left that was interrupted.
 pub(crate) fn remove_leftovers(temporary: &Path) -> Result<(), CatalogError> {
     for leftover in [temporary.to_owned(), beside(temporary, "-journal")] {
@@ -144,7 +163,10 @@ pub(crate) fn remove_leftovers(temporary: &Path) -> Result<(), CatalogError> {
 
 /// Makes an empty catalog at `path`, where nothing is.
 pub(crate) fn make(path: &Path) -> Result<Connection, CatalogError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
     let failed = || CatalogError::sqlite("creating the catalog");
+    // SQLite gives the files beside it the same mode.
+    File::options().write(true).create_new(true).mode(0o600).open(path).map_err(CatalogError::io("making", path))?;
     let mut connection = Connection::open(path).map_err(failed())?;
     configure(&connection).map_err(failed())?;
     connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed())?;

@@ -8,6 +8,7 @@ use std::thread;
 
 use livetape_testkit::deadline::eventually;
 use livetape_testkit::ffmpeg::{self, Version};
+use livetape_testkit::judge::assert_recorded;
 use livetape_testkit::livetape::Settings;
 use livetape_testkit::{Livetape, Receiver, clip, place};
 use serde_json::Value;
@@ -116,6 +117,54 @@ fn receivers_of_three_other_servers_find_nothing_wrong() {
     let expected = [("publish", 1), ("publish_done", 1), ("record_done", 3)];
     assert_eq!(expected.map(|(call, _)| (call, count(&calls, call))), expected, "{calls:?}");
     assert!(field("nginx", "colour").iter().all(|colour| colour == "red"));
+}
+
+/// Makes one of Tencent's older calls by a program in another language; what is answered.
+fn call(livetape: &Livetape, interface: &str, parameters: &[&str]) -> Value {
+    let script = place::root().join("crates/e2e/tests/dialects/caller.py");
+    let base = format!("http://{}", livetape.http_address);
+    let mut caller = Command::new("python3");
+    caller.arg(script).args([base.as_str(), "testkey123", interface]).args(parameters);
+    let output = caller.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_program_that_has_streams_recorded_by_tencents_calls_finds_their_files() {
+    let judge = Judge::start();
+    let off = "[[rules]]\nstreams = \"*/*\"\noff = true\n";
+    let settings = Settings::new()
+        .set("http.tencent_key", "\"testkey123\"")
+        .webhook_as(off)
+        .webhook_as(&judge.webhook("tencent", "tencent", "secret = \"testkey123\"\ntencent_app_id = 1250000000"));
+    let livetape = Livetape::start(&settings);
+    let channel = "Param.s.channel_id=8888_room";
+    let start = ["Param.n.task_sub_type=1", "Param.s.file_format=mp4", "Param.s.record_type=video", channel];
+    let begun = call(&livetape, "Live_Tape_Start", &start);
+    assert_eq!(begun["ret"], 0, "{begun}");
+    let task = begun["output"]["task_id"].as_u64().unwrap().to_string();
+    ffmpeg::push_all(Version::Debian, &clip::plain(), &livetape.url("8888_room"));
+    let recordings = livetape.wait_ready("8888_room", &["mp4"], 1);
+    assert_recorded(&livetape, &recordings, &clip::plain());
+    let stop = [channel, &format!("Param.s.task_id={task}"), "Param.n.task_sub_type=1"];
+    assert_eq!(call(&livetape, "Live_Tape_Stop", &stop)["ret"], 0);
+    assert_ne!(call(&livetape, "Live_Tape_Stop", &stop)["ret"], 0, "it is over");
+    ffmpeg::push_all(Version::Debian, &clip::plain(), &livetape.url("8888_room"));
+    let files = call(&livetape, "Live_Tape_GetFilelist", &[channel]);
+    assert_eq!(files["output"]["all_count"], 1, "{files}");
+    assert_eq!(files["output"]["file_list"][0]["file_id"], recordings[0].text("id").as_str());
+    // Two pushes that began and ended, one recording that began, is over, is ready.
+    eventually("7 callbacks", || {
+        let taken = judge.taken("tencent");
+        if taken.len() >= 7 { Ok(()) } else { Err(format!("{taken:#?}")) }
+    });
+    let all = judge.seen.lock().unwrap().clone();
+    assert!(all.iter().all(|one| one["wrong"] == Value::Array(Vec::new())), "{all:#?}");
+    let of_recording =
+        judge.taken("tencent").into_iter().filter(|one| one["fields"]["event_type"].as_i64() >= Some(100));
+    let tasks: Vec<Value> = of_recording.map(|one| one["fields"]["task_id"].clone()).collect();
+    assert_eq!(tasks, [task.as_str(); 3]);
 }
 
 /// Runs the schemas' judge over these events; the types it has seen.

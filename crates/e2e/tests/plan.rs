@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use livetape_testkit::deadline::eventually;
 use livetape_testkit::ffmpeg::{self, Pace, Version};
 use livetape_testkit::judge::assert_recorded;
 use livetape_testkit::livetape::{Settings, of_format};
@@ -109,4 +110,19 @@ fn recordings_are_cut_by_the_clock_and_nothing_is_lost() {
         let second: f64 = began[18..23].parse().unwrap();
         assert!(second < 2.3, "{format} begins {second} s after the moment: {began}");
     }
+}
+
+#[test]
+fn a_stream_is_disconnected_on_request_and_its_recordings_are_finished() {
+    let livetape = Livetape::start(&Settings::new());
+    let mut push = ffmpeg::push(Version::Debian, &clip::long(), &livetape.url("away"), Pace::Live);
+    livetape.wait_live("away", 2.0);
+    assert_eq!(livetape.http.delete("/v1/streams/live/away").status, 204);
+    assert_eq!(livetape.http.json("/v1/streams")["items"], json!([]));
+    for recording in livetape.wait_ready("away", &FORMATS, 1) {
+        assert_eq!(recording.text("end_reason"), "disconnect");
+        ffmpeg::assert_decodes_silently(&livetape.file(&recording));
+    }
+    eventually("the publisher goes", || if push.has_ended() { Ok(()) } else { Err(String::new()) });
+    assert_eq!(livetape.http.delete("/v1/streams/live/away").status, 404);
 }

@@ -167,3 +167,23 @@ fn a_task_begins_and_ends_by_the_clock_and_rests_while_it_is_paused() {
         assert!(pushed.video[assert_part(&pushed.video, &tape.video)].key);
     }
 }
+
+#[test]
+fn with_preroll_a_task_has_whole_groups_of_pictures_from_before_the_last_key_frame() {
+    let livetape = Livetape::start(&Settings::new().webhook_as(OFF).set("record.preroll", "\"4s\""));
+    let push = ffmpeg::push(Version::Current, &clip::plain(), &livetape.url("room"), Pace::Live);
+    let came = wait_received(&livetape, "room", 6_400);
+    let task = made(&livetape, json!({"app": "live", "stream": "room"}));
+    assert_eq!(task["state"], "recording");
+    push.succeed(Duration::from_secs(60));
+    let recordings = livetape.wait_ready("room", &["mp4"], 1);
+    ffmpeg::assert_decodes_silently(&livetape.file(&recordings[0]));
+    let (pushed, tape) = (Tape::read(&clip::plain()), Tape::read(&livetape.file(&recordings[0])));
+    let began_ms = assert_part(&pushed.video, &tape.video) as u64 * 40;
+    assert_part(&pushed.audio, &tape.audio);
+    // The last key frame came at 6 s, or at 8 s when the machine was slow.
+    assert!(began_ms == 2_000 && came < 8_500 || began_ms == 4_000 && came > 7_000, "{began_ms} of {came}");
+    assert_eq!(tape.video.len(), pushed.video.len() - began_ms as usize / 40, "and everything after it");
+    let metrics = livetape.metrics();
+    assert!(metrics.contains("livetape_held_bytes{stage=\"preroll\"} 0"), "nothing is held of a stream that is over");
+}

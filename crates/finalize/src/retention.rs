@@ -28,7 +28,7 @@ mod requested;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use livetape_catalog::{DeletionReason, RecordingRow, RecordingState, StoreRole};
@@ -87,7 +87,7 @@ pub struct Retention(Arc<Shared>);
 
 struct Shared {
     tools: Tools,
-    policy: Policy,
+    policy: RwLock<Policy>,
     wake: Notify,
 }
 
@@ -110,9 +110,14 @@ impl Retention {
         policy: Policy,
         shutdown: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send + use<>) {
-        let shared = Arc::new(Shared { tools, policy, wake: Notify::new() });
+        let shared = Arc::new(Shared { tools, policy: RwLock::new(policy), wake: Notify::new() });
         let run = Arc::clone(&shared).run(shutdown);
         (Self(shared), run)
+    }
+
+    /// From the next round on recordings are deleted by themselves as `policy` says.
+    pub fn set_policy(&self, policy: Policy) {
+        *self.0.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
     }
 
     /// A deletion was begun by somebody else ([`livetape_catalog::Change::DeletionStarted`]).
@@ -264,6 +269,10 @@ impl Shared {
         Ok(())
     }
 
+    fn policy(&self) -> Policy {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn store(&self, role: StoreRole) -> Option<&Arc<dyn ObjectStore>> {
         match role {
             StoreRole::Primary => Some(&self.tools.store),
@@ -278,7 +287,7 @@ impl Shared {
         loop {
             let (shared, now, stores) = (Arc::clone(self), (self.tools.wall)(), known.clone());
             let choose =
-                move || choice::choose(&shared.tools, &shared.policy, seen.map(|seen| seen.min(now)), BATCH, &stores);
+                move || choice::choose(&shared.tools, &shared.policy(), seen.map(|seen| seen.min(now)), BATCH, &stores);
             let mut chosen = blocking(choose).await?;
             rows.append(&mut chosen.rows);
             let Some((store, asked)) = chosen.unknown.take() else { return Ok(Chosen { rows, ..chosen }) };

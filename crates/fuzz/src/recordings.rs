@@ -102,7 +102,9 @@ pub fn record(policy: Policy, steps: &[Step]) -> Recorded {
                 recorder.push(item, now, &mut effects);
             }
             Step::Pass(time) => now.mono += *time,
-            Step::Split => recorder.split(),
+            Step::Split => {
+                recorder.split();
+            }
             Step::Abandon => recorder.abandon(&mut effects),
             Step::Suspend => {
                 recorder.suspend(now, &mut effects);

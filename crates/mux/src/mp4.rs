@@ -103,11 +103,11 @@ impl Mp4Muxer {
             self.head = Some(head);
         }
         self.sequence = self.sequence.saturating_add(1);
-        let mut slices = Vec::new();
+        let mut before = None;
         if let (Some(wall), Some(run)) = (self.resumed.take(), fragment.runs.first()) {
             let said = prft(run.number, run.dts, wall);
             self.len += said.len() as u64;
-            slices.push(said);
+            before = Some(said);
             if let Some(over) = &mut self.over {
                 over.resume(wall, ops);
             }
@@ -127,7 +127,10 @@ impl Mp4Muxer {
             over.fragment(self.len..at, runs, ops);
         }
         self.len = at;
-        slices.append(&mut fragment.into_slices(header));
+        let mut slices = fragment.into_slices(header);
+        if let Some(before) = before {
+            slices.insert(0, before);
+        }
         ops.push(Op::Append { file: self.file.clone(), slices });
     }
 }

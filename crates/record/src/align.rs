@@ -40,7 +40,7 @@ impl Align {
     /// When a day is not a whole number of periods, or they are shorter than 10 s.
     pub fn new(period: Duration, offset: UtcOffset) -> Result<Self, AlignError> {
         let period_ms = i64::try_from(period.as_millis()).unwrap_or(i64::MAX);
-        let good = period.subsec_nanos() % 1_000_000 == 0 && (MIN_MS..=DAY_MS).contains(&period_ms);
+        let good = period.subsec_nanos().is_multiple_of(1_000_000) && (MIN_MS..=DAY_MS).contains(&period_ms);
         if good && DAY_MS % period_ms == 0 { Ok(Self { period_ms, offset }) } else { Err(AlignError::Period) }
     }
 

@@ -189,6 +189,8 @@ impl Quality {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn gap(&mut self, track: TrackKind, of: MediaTime, now: Duration, out: &mut Vec<Finding>) {
         let was_missing = match track {
             TrackKind::Video => self.held.no_video,
@@ -200,6 +202,8 @@ impl Quality {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn second_apart(&mut self, by: MediaTime, at: MediaTime, now: Duration, out: &mut Vec<Finding>) {
         let (limit, lasting) = (MediaTime::from(self.limits.apart), MediaTime::from(self.limits.apart_for));
         let is_far = limit > MediaTime::ZERO && (by > limit || MediaTime::ZERO - by > limit);
@@ -215,6 +219,8 @@ impl Quality {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn key_frame(&mut self, dts: MediaTime, now: Duration, out: &mut Vec<Finding>) {
         let Some(gop) = self.gops.key_frame(dts) else { return };
         let (ratio, length, usual) = (i64::from(self.limits.gop_ratio), gop.length.as_nanos(), gop.usual.as_nanos());
@@ -251,6 +257,8 @@ impl Quality {
     }
 
     /// What lasts, and what has gathered in the window that is over.
+    #[cold]
+    #[inline(never)]
     fn judge(&mut self, now: Duration, out: &mut Vec<Finding>) {
         for track in [TrackKind::Video, TrackKind::Audio] {
             let limit = u64::from(self.limits.moved);

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use livetape_catalog::TokenScope;
@@ -178,7 +179,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let _ = Cli::command().print_help();
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Serve(args)) => args.load().and_then(|loaded| run_serve(loaded, None)),
+        Some(Command::Serve(args)) => args.load().and_then(|loaded| run_serve(loaded, args.reader(), None)),
         Some(Command::Check(args)) => check(&args),
         Some(Command::Demo(args)) => run_demo(args),
         Some(Command::Receive(args)) => run_receive(&args),
@@ -209,6 +210,12 @@ impl ServeArgs {
         Ok(flags)
     }
 
+    /// Reads the configuration again, as often as it is asked to.
+    fn reader(&self) -> serve::Reader {
+        let args = self.clone();
+        Arc::new(move || args.load())
+    }
+
     fn load(&self) -> Result<Loaded, anyhow::Error> {
         Ok(config::load(&Sources { file: self.config.clone(), environment: environment(), flags: self.flags()? })?)
     }
@@ -237,13 +244,13 @@ fn blocking_threads(config: &Config) -> usize {
     usize::try_from(config.http.max_connections).unwrap_or(usize::MAX).saturating_add(SPARE_BLOCKING_THREADS)
 }
 
-fn run_serve(loaded: Loaded, demo: Option<demo::Demo>) -> Result<ExitCode, anyhow::Error> {
+fn run_serve(loaded: Loaded, reader: serve::Reader, demo: Option<demo::Demo>) -> Result<ExitCode, anyhow::Error> {
     crate::log::init(&loaded.config.log);
     for warning in &loaded.warnings {
         tracing::warn!("configuration: {}", warning.to_string().lines().next().unwrap_or_default());
     }
     let runtime = serving_runtime(&loaded.config)?;
-    runtime.block_on(serve::run(loaded.config, demo))?;
+    runtime.block_on(serve::run(loaded.config, reader, demo))?;
     // A blocking call that hangs on a dead disk must not keep a stopped process alive.
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)
@@ -278,7 +285,7 @@ fn run_demo(args: DemoArgs) -> Result<ExitCode, anyhow::Error> {
     if loaded.config.log == LogSettings::default() {
         loaded.config.log.level = "warn".to_owned();
     }
-    run_serve(loaded, Some(demo::Demo { exit_when_done: args.exit }))
+    run_serve(loaded, args.serve.reader(), Some(demo::Demo { exit_when_done: args.exit }))
 }
 
 fn check(args: &CheckArgs) -> Result<ExitCode, anyhow::Error> {

@@ -42,7 +42,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use livetape_catalog::{Catalog, CatalogError};
 use livetape_disk::Spool;
 use livetape_finalize::{Counters, Retention, WallClock};
@@ -138,6 +138,7 @@ pub fn router(api: Api, access: &Access) -> Router {
         .route("/openapi.json", get(openapi::openapi))
         .route("/metrics", get(metrics::metrics))
         .route("/v1/streams", get(streams::list))
+        .route("/v1/streams/{app}/{stream}", delete(streams::disconnect))
         .route("/v1/streams/{app}/{stream}/split", post(streams::split))
         .route("/v1/templates", get(templates::list))
         .route("/v1/templates/{name}", get(templates::one).put(templates::put).delete(templates::delete))

@@ -94,7 +94,7 @@ pub struct Context {
     /// What happens to a push of a stream that is already live.
     pub on_conflict: OnConflict,
     /// Who may push.
-    pub authorization: Authorization,
+    pub authorization: Arc<Authorization>,
     /// Whether, and how, recordings wait for their publisher.
     resumption: Resumption,
     /// Streams whose recordings do.
@@ -133,7 +133,7 @@ impl Context {
     /// What connections share as `config` wants it.
     pub fn new(
         config: &Config,
-        authorization: Authorization,
+        authorization: Arc<Authorization>,
         plans: Plans,
         destination: Arc<Destination>,
         live: Live,

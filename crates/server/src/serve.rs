@@ -11,6 +11,7 @@ mod bind;
 mod open;
 mod policy;
 mod pulse;
+mod reload;
 mod tasks;
 
 use std::future::Future;
@@ -42,10 +43,12 @@ use crate::signals::{self, Signals};
 use crate::webhooks::{EndpointMaker, Webhooks};
 
 use open::{Opened, blocking, open};
+use reload::Changing;
 use tasks::Tasks;
 
 pub use bind::{BindError, Bound};
 pub(crate) use open::refuse_lost_index;
+pub use reload::Reader;
 
 /// How long tasks may take to end once nothing is left for them to do.
 const END_GRACE: Duration = Duration::from_secs(2);
@@ -62,12 +65,14 @@ pub struct Addresses {
 }
 
 /// Runs the service until a signal stops it; with a demonstration, until that has ended if it
-/// shall.
+/// shall. At SIGHUP the configuration is read anew by `reader`.
 ///
 /// # Errors
 /// When it cannot start, or a part it cannot do without has ended by a fault of the program.
-pub async fn run(config: Config, demo: Option<Demo>) -> Result<(), anyhow::Error> {
+pub async fn run(config: Config, reader: Reader, demo: Option<Demo>) -> Result<(), anyhow::Error> {
     let mut signals = Signals::install().context("taking over signals")?;
+    // From here on: a hangup that comes too early waits.
+    let hangups = signals::hangups().context("taking over SIGHUP")?;
     signals::survive_file_size_limit().context("taking over SIGXFSZ")?;
     descriptors::raise().context("raising the limit on open files")?;
     metrics::init();
@@ -88,6 +93,8 @@ pub async fn run(config: Config, demo: Option<Demo>) -> Result<(), anyhow::Error
             return Ok(());
         }
     };
+    let (mut service, changing) = service;
+    service.tasks.spawn("configuration", reload::follow(changing, reader, hangups));
     service.run_until_stopped(signals, demo).await
 }
 
@@ -139,7 +146,7 @@ impl Service {
         opened: Opened,
         listeners: Listeners,
         addresses: Addresses,
-    ) -> Result<Self, anyhow::Error> {
+    ) -> Result<(Self, Changing), anyhow::Error> {
         let Listeners { rtmp, secure, http } = listeners;
         let wall = system_clock();
         let tail = blocking({
@@ -189,7 +196,7 @@ impl Service {
         let (spool, wall) = (opened.spool.clone(), wall.clone());
         tasks.spawn("pulse", pulse::run(pulse::Source { live: live.clone(), spool, wall, left }));
         let (stop_rtmp, stop_http) = (CancellationToken::new(), CancellationToken::new());
-        let authorization = Authorization::new(&config.push).context("push.url")?;
+        let authorization = Arc::new(Authorization::new(&config.push).context("push.url")?);
         let open_to_all = authorization.is_open();
         let plans = blocking({
             let (config, catalog, live) = (config.clone(), opened.catalog.clone(), live.clone());
@@ -197,7 +204,7 @@ impl Service {
         });
         let plans = plans.await?;
         tasks.spawn("tasks", plans.tasks.clone().follow(system_clock()));
-        let context = context(&config, authorization, &plans, &opened, &live, &finalizer, draining.clone());
+        let context = context(&config, authorization.clone(), &plans, &opened, &live, &finalizer, draining.clone());
         let api = Api {
             catalog: opened.catalog.clone(),
             stores: opened.stores.clone(),
@@ -213,7 +220,7 @@ impl Service {
             feed: Feed::new(&opened.catalog, stop_http.clone()),
             wall: system_clock(),
             counters,
-            retention,
+            retention: retention.clone(),
             draining: draining.clone(),
             min_free_bytes: config.record.min_free.bytes(),
         };
@@ -228,7 +235,7 @@ impl Service {
             max_request_rate: config.http.max_request_rate,
             max_failure_rate: config.http.max_failure_rate,
         };
-        tasks.spawn("tokens", keyring.follow(opened.catalog.clone()));
+        tasks.spawn("tokens", keyring.clone().follow(opened.catalog.clone()));
         let max_connections = usize::try_from(config.http.max_connections).unwrap_or(usize::MAX);
         let head_timeout = config.http.request_timeout.duration();
 
@@ -251,7 +258,8 @@ impl Service {
             let rtmp = addresses.rtmp;
             warn!("everybody who can reach {rtmp} may push streams; set push.authorization, push.allow, or a firewall");
         }
-        Ok(Self {
+        let changing = Changing { config: config.clone(), authorization, keyring, retention };
+        let service = Self {
             config,
             addresses,
             opened,
@@ -263,7 +271,8 @@ impl Service {
             stop_rtmp,
             stop_finalize,
             stop_http,
-        })
+        };
+        Ok((service, changing))
     }
 
     async fn run_until_stopped(mut self, mut signals: Signals, demo: Option<Demo>) -> Result<(), anyhow::Error> {
@@ -330,7 +339,7 @@ async fn run_show(show: Option<impl Future<Output = Result<(), anyhow::Error>>>)
 
 fn context(
     config: &Config,
-    authorization: Authorization,
+    authorization: Arc<Authorization>,
     plans: &Plans,
     opened: &Opened,
     live: &Live,

@@ -57,7 +57,11 @@ impl Catalog {
         }
         let (condition, values) = conditions(filter)?;
         // What is pending is little among all that ever was.
-        let index = if is_pending(filter.state) { "INDEXED BY deliveries_pending" } else { "" };
+        let index = match (is_pending(filter.state), filter.stream.is_some() && filter.event.is_none()) {
+            (true, _) => "INDEXED BY deliveries_pending",
+            (false, true) => "INDEXED BY deliveries_stream",
+            (false, false) => "",
+        };
         let sql = format!(
             "SELECT {COLUMNS} FROM deliveries {index} JOIN events ON events.sequence = deliveries.event WHERE {condition} \
              ORDER BY deliveries.event DESC, deliveries.endpoint DESC LIMIT {}",

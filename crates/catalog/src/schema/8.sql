@@ -16,6 +16,9 @@ CREATE INDEX recordings_stored ON recordings (ended_ms, id)
     WHERE state = 'ready' AND deleting IS NULL AND held_ms IS NULL;
 CREATE INDEX recordings_held ON recordings (started_ms, id) WHERE held_ms IS NOT NULL;
 
+-- The deliveries of one stream's events are asked for by its name.
+CREATE INDEX deliveries_stream ON deliveries (subject, event);
+
 -- One row per deletion by filter that somebody asked for.
 CREATE TABLE deletions (
     id         INTEGER PRIMARY KEY AUTOINCREMENT, -- its number

@@ -148,6 +148,24 @@ fn a_creation_that_was_interrupted_is_begun_again() {
 }
 
 #[test]
+fn nobody_else_can_read_it_however_it_was_made() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("livetape.db");
+    let beside = ["livetape.db-wal", "livetape.db-shm"].map(|name| directory.path().join(name));
+    for made_by_an_older_version in [false, true] {
+        if made_by_an_older_version {
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        let catalog = Catalog::open(&path, options(&[])).unwrap();
+        catalog.apply(Change::SessionStarted(session(u128::from(made_by_an_older_version)))).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(beside.each_ref().map(|path| mode(path)), [0o600; 2]);
+    }
+}
+
+#[test]
 fn a_directory_that_is_missing_is_said() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("missing").join("livetape.db");

@@ -194,6 +194,12 @@ fn a_recordings_state_is_told_as_in_the_sample() {
         "t",
     ];
     assert_eq!(keys(&body), expected);
+    let mut of_task = ready("mp4");
+    of_task["task_id"] = json!("task_0192f0c10000700080000000000002ff");
+    let body = sent_json(&dialect, &event("recording.ended", &of_task));
+    assert!(body["record_detail"].as_str().unwrap().contains("\"start_model\":5"));
+    assert_eq!(body["task_id"], "767");
+    assert_eq!(sent_json(&dialect, &event("recording.ready", &of_task))["task_id"], "767");
     let state = |kind: &str, warning: &str| {
         let body = sent_json(&dialect, &event(kind, &json!({ "kind": warning, "format": "mp4" })));
         body["record_event"].as_str().unwrap_or_default().to_owned()

@@ -15,7 +15,7 @@ const TIMES: usize = 50;
 impl Shared {
     /// Has old events go, as far as the calendar was sure of their age in the round before.
     pub(super) async fn prune(&self, seen: Option<WallTime>) -> Result<(), FinalizeError> {
-        let (Some(keep), Some(seen)) = (self.policy.keep_events, seen) else { return Ok(()) };
+        let (Some(keep), Some(seen)) = (self.policy().keep_events, seen) else { return Ok(()) };
         let now = seen.min((self.tools.wall)());
         let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
         let before = WallTime::from_unix_millis(now.as_unix_millis().saturating_sub(keep_ms));

@@ -1,38 +1,45 @@
 //! How far pictures and sound that come together are apart in time.
 //!
-//! The newest picture against the newest sound, at the nearest within each second of media: what the order in which
-//! frames are sent adds is left out. Positive: the pictures are ahead.
+//! Each picture against the newest sound, at the nearest within each second of media: what the order in which frames are
+//! sent adds is left out, up to one frame of sound. Positive: the pictures are ahead.
 
 use livetape_media::{MediaTime, TrackKind};
 
 /// What is judged at once.
 const WINDOW: MediaTime = MediaTime::from_millis(1_000);
 const MINUTE_NANOS: i64 = 60_000_000_000;
+/// Before every moment: nothing has come.
+const NEVER: i64 = i64::MIN;
 
 /// Watches pictures and sound together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Apart {
-    newest: [Option<MediaTime>; 2],
-    /// How often each has come in this window.
-    came: [bool; 2],
+    sound: i64,
+    /// Whether sound has come in this window.
+    heard: bool,
     nearest: Option<MediaTime>,
-    window_end: Option<MediaTime>,
+    window_end: i64,
+}
+
+impl Default for Apart {
+    fn default() -> Self {
+        Self { sound: NEVER, heard: false, nearest: None, window_end: NEVER }
+    }
 }
 
 impl Apart {
     /// One more frame. How far they were apart in the second that is over now, if both came in it.
     #[inline]
     pub(crate) fn frame(&mut self, kind: TrackKind, dts: MediaTime) -> Option<MediaTime> {
-        let is_sound = usize::from(kind == TrackKind::Audio);
-        let over = self.window_end.is_none_or(|end| dts >= end).then(|| self.next_window(dts)).flatten();
-        if let Some(newest) = self.newest.get_mut(is_sound) {
-            *newest = Some(dts);
+        let at = dts.as_nanos();
+        if kind == TrackKind::Audio {
+            self.sound = at;
+            self.heard = true;
+            return None;
         }
-        if let Some(came) = self.came.get_mut(is_sound) {
-            *came = true;
-        }
-        if let [Some(video), Some(audio)] = self.newest {
-            let apart = video - audio;
+        let over = if at >= self.window_end { self.next_window(dts) } else { None };
+        if self.sound != NEVER {
+            let apart = MediaTime::from_nanos(at.saturating_sub(self.sound));
             if self.nearest.is_none_or(|nearest| size(apart) < size(nearest)) {
                 self.nearest = Some(apart);
             }
@@ -41,14 +48,15 @@ impl Apart {
     }
 
     #[cold]
+    #[inline(never)]
     fn next_window(&mut self, dts: MediaTime) -> Option<MediaTime> {
-        let came = std::mem::take(&mut self.came);
-        let nearest = self.nearest.take().filter(|_| came == [true; 2]);
-        self.window_end = Some(dts + WINDOW);
-        nearest
+        let heard = std::mem::take(&mut self.heard);
+        self.window_end = (dts + WINDOW).as_nanos();
+        self.nearest.take().filter(|_| heard)
     }
 }
 
+#[inline]
 fn size(apart: MediaTime) -> u64 {
     apart.as_nanos().unsigned_abs()
 }

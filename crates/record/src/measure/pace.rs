@@ -2,14 +2,26 @@
 
 use livetape_media::MediaTime;
 
-/// A step of so many usual ones is none of the track's own.
-const UNUSUAL: i64 = 4;
+/// Four usual steps are none of the track's own.
+const UNUSUAL_SHIFT: u32 = 2;
+/// How slowly a usual step follows those that come: by an eighth.
+const NEAR_SHIFT: u32 = 3;
+/// No step counts as longer: an hour.
+const STEP_MAX: i64 = 3_600_000_000_000;
+/// Before every moment: no frame has come.
+const NEVER: i64 = i64::MIN;
 
 /// The usual step between a track's frames.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pace {
-    last: Option<MediaTime>,
-    usual_nanos: i64,
+    last: i64,
+    usual: i64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { last: NEVER, usual: 0 }
+    }
 }
 
 impl Pace {
@@ -17,18 +29,25 @@ impl Pace {
     /// always has few frames a second lacks none.
     #[inline]
     pub(crate) fn frame(&mut self, dts: MediaTime, limit: MediaTime) -> Option<MediaTime> {
-        let last = self.last.replace(dts)?;
-        let step = dts - last;
-        let usual = self.usual_nanos;
+        let dts = dts.as_nanos();
+        // Of the first one: the longest there is, which no usual one is known for.
+        let step = dts.saturating_sub(self.last).min(STEP_MAX);
+        let known = self.last != NEVER;
+        self.last = dts;
+        let usual = self.usual;
         // One long step is no new habit.
-        let counted = step.as_nanos().min(usual.saturating_mul(UNUSUAL));
-        self.usual_nanos = if usual == 0 { step.as_nanos() } else { usual + (counted - usual) / 8 };
-        (step >= limit && usual > 0 && step.as_nanos() / UNUSUAL >= usual).then_some(step)
+        let far = usual << UNUSUAL_SHIFT;
+        if usual == 0 {
+            self.usual = if known { step } else { 0 };
+            return None;
+        }
+        self.usual = usual + ((step.min(far) - usual) >> NEAR_SHIFT);
+        (step >= far && step >= limit.as_nanos()).then_some(MediaTime::from_nanos(step))
     }
 
     /// When the last frame is decoded.
     pub(crate) fn last(&self) -> Option<MediaTime> {
-        self.last
+        (self.last != NEVER).then_some(MediaTime::from_nanos(self.last))
     }
 }
 

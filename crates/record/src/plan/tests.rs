@@ -1,3 +1,4 @@
+use std::slice;
 use std::time::Duration;
 
 use livetape_mux::Layout;
@@ -80,9 +81,13 @@ fn a_push_asks_for_formats_and_lengths_where_the_rule_allows_it() {
     assert_eq!(summary(&plan), [("hls", 60), ("mp4", 60)]);
     assert_eq!(plan.problems, [""; 0]);
     assert_eq!(planned("live/cam1", &[], &rules).policies.len(), 0, "it is off unless asked for");
-    assert_eq!(summary(&planned("live/cam1", &[("record_interval", "7200")], &[asking.clone()])), [("mp4", 120)]);
+    assert_eq!(
+        summary(&planned("live/cam1", &[("record_interval", "7200")], slice::from_ref(&asking))),
+        [("mp4", 120)]
+    );
 
-    let plan = planned("live/cam1", &[("record", "flv|hls|aac\u{1}"), ("record_interval", "300")], &[asking.clone()]);
+    let plan =
+        planned("live/cam1", &[("record", "flv|hls|aac\u{1}"), ("record_interval", "300")], slice::from_ref(&asking));
     assert_eq!(summary(&plan), [("hls", 120)], "HLS may not be so short");
     let words = ["record=flv is not used", "record=\"aac\" is not used", "record_interval is not used"];
     for word in words {

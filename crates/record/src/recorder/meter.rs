@@ -83,8 +83,14 @@ impl Meter {
     pub(super) fn came(&mut self, frame: &Frame, wall: WallTime) {
         self.last_at = wall;
         if let Some(apart) = self.apart.frame(frame.track.kind, frame.dts) {
-            self.curve.add(frame.dts, apart);
+            self.second(frame.dts, apart);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn second(&mut self, at: MediaTime, apart: MediaTime) {
+        self.curve.add(at, apart);
     }
 
     /// A frame goes into the recording.
@@ -97,12 +103,24 @@ impl Meter {
         track.frames += 1;
         track.bytes += frame.data.len() as u64;
         if let Some(step) = track.pace.frame(frame.dts, GAP) {
-            let at_ms = since(frame.dts - step, self.start);
-            self.gaps.push(Gap { track: frame.track.kind, at_ms, length_ms: step.as_millis() });
+            self.gap(frame, step);
         }
         if frame.random_access && frame.track.kind == TrackKind::Video {
-            self.gops.key_frame(frame.dts);
+            self.key_frame(frame.dts);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn key_frame(&mut self, dts: MediaTime) {
+        self.gops.key_frame(dts);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn gap(&mut self, frame: &Frame, step: MediaTime) {
+        let at_ms = since(frame.dts - step, self.start);
+        self.gaps.push(Gap { track: frame.track.kind, at_ms, length_ms: step.as_millis() });
     }
 
     /// The time of the next frame of a track was moved.

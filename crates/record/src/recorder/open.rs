@@ -171,7 +171,6 @@ impl Open {
         if self.cut.is_some() {
             return self.take_at_cut(frame, ops);
         }
-        self.meter.came(frame, wall);
         if !self.fits(kind) && self.due != Some(CutReason::CodecChanged) {
             let known = self.tracks.of(kind).is_some();
             self.due = Some(if known { CutReason::CodecChanged } else { CutReason::TrackAdded });
@@ -188,6 +187,7 @@ impl Open {
         if let Some(reason) = self.due.filter(|_| leads && frame.random_access) {
             return self.begin_cut(reason, frame, wall, ops);
         }
+        self.meter.came(frame, wall);
         let late = self.due.is_some() && frame.dts - *self.due_since.get_or_insert(frame.dts) > KEY_FRAME_PATIENCE;
         match kind {
             _ if self.fits(kind) => {}
@@ -219,6 +219,7 @@ impl Open {
         if late && !std::mem::replace(&mut self.reported, true) { Step::NoKeyFrame } else { Step::Goes }
     }
 
+    #[inline]
     fn give(&mut self, frame: &Frame, ops: &mut Vec<Op>) {
         self.meter.took(frame);
         self.muxer.frame(frame, ops);

@@ -147,7 +147,7 @@ impl RecordSettings {
 
     /// How a stream is recorded in one format, by itself.
     pub(super) fn policy(&self, format: Format) -> Policy {
-        let align = |period: Period| Some(Align::new(period.duration(), self.align_offset.parse().ok()?).ok()?);
+        let align = |period: Period| Align::new(period.duration(), self.align_offset.parse().ok()?).ok();
         Policy {
             format,
             layout: self.layout(),

@@ -15,8 +15,8 @@ use super::{Api, Problem, bad_parameter, off_thread, problem, schema};
 
 /// The most of a request's body that is read.
 const BODY_MAX_BYTES: usize = 16 << 10;
-/// The longest text that says who, or why, in bytes.
-const TEXT_MAX_BYTES: usize = 1000;
+/// The longest text that says who, or why, in characters.
+const TEXT_MAX_CHARS: usize = 250;
 
 /// Who holds a recording, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
@@ -109,8 +109,8 @@ async fn make(api: &Api, change: Change) -> Result<(), Problem> {
 /// A text that says something, on one line.
 fn text(name: &str, text: &str) -> Result<String, Problem> {
     let text = text.trim();
-    if text.is_empty() || text.len() > TEXT_MAX_BYTES || text.chars().any(char::is_control) {
-        let detail = format!("must be one line of text, of 1 to {TEXT_MAX_BYTES} bytes");
+    if text.is_empty() || text.chars().count() > TEXT_MAX_CHARS || text.chars().any(char::is_control) {
+        let detail = format!("must be one line of text, of 1 to {TEXT_MAX_CHARS} characters");
         return Err(bad_parameter(name, &detail));
     }
     Ok(text.to_owned())

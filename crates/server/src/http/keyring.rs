@@ -23,7 +23,7 @@ pub struct Keyring(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    configured: Vec<Key>,
+    configured: RwLock<Arc<[Key]>>,
     made: RwLock<Arc<[Key]>>,
     /// Without any token, everybody may do everything.
     open_without: bool,
@@ -51,16 +51,35 @@ pub fn hash(token: &str) -> [u8; 32] {
     hash
 }
 
+/// Tokens of the configuration, as they are known.
+fn keys(tokens: &[Secret]) -> Arc<[Key]> {
+    let key = |token: &Secret| Key {
+        hash: hash(token.reveal()),
+        holder: Holder { name: CONFIGURED.into(), scope: TokenScope::Write },
+    };
+    tokens.iter().map(key).collect()
+}
+
 impl Keyring {
     /// `configured` tokens open everything. `open_without`: when there is no token at all, everybody may do everything;
     /// else nobody may do anything then.
     pub fn new(configured: &[Secret], open_without: bool) -> Self {
-        let key = |token: &Secret| Key {
-            hash: hash(token.reveal()),
-            holder: Holder { name: CONFIGURED.into(), scope: TokenScope::Write },
-        };
-        let configured = configured.iter().map(key).collect();
+        let configured = RwLock::new(keys(configured));
         Self(Arc::new(Inner { configured, made: RwLock::new(Arc::default()), open_without }))
+    }
+
+    /// From now on these are the tokens of the configuration; whether they are others than before.
+    pub fn configure(&self, tokens: &[Secret]) -> bool {
+        let keys = keys(tokens);
+        let mut configured = self.0.configured.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = *configured != keys;
+        *configured = keys;
+        changed
+    }
+
+    /// Whether somebody could still do something if these were the tokens of the configuration.
+    pub fn would_open(&self, tokens: &[Secret]) -> bool {
+        self.0.open_without || !tokens.is_empty() || !self.made().is_empty()
     }
 
     /// From now on these are the tokens that were made; which of them were not before, and which are no more.
@@ -77,7 +96,7 @@ impl Keyring {
 
     /// Whether there is no token.
     pub fn is_empty(&self) -> bool {
-        self.0.configured.is_empty() && self.made().is_empty()
+        self.configured().is_empty() && self.made().is_empty()
     }
 
     /// Whether everybody may do everything.
@@ -87,9 +106,9 @@ impl Keyring {
 
     /// Whose token this is. Takes the same time for every one that is wrong.
     pub(super) fn find(&self, token: &str) -> Option<Holder> {
-        let (given, made) = (hash(token), self.made());
+        let (given, configured, made) = (hash(token), self.configured(), self.made());
         let mut found = None;
-        for key in self.0.configured.iter().chain(made.iter()) {
+        for key in configured.iter().chain(made.iter()) {
             if bool::from(key.hash.ct_eq(&given)) {
                 found = Some(key.holder.clone());
             }
@@ -124,6 +143,10 @@ impl Keyring {
                 Err(_) => {}
             }
         }
+    }
+
+    fn configured(&self) -> Arc<[Key]> {
+        self.0.configured.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn made(&self) -> Arc<[Key]> {

@@ -20,6 +20,7 @@ use super::{
     ),
     paths(
         streams::list,
+        streams::disconnect,
         streams::split,
         templates::list,
         templates::one,

@@ -6,6 +6,7 @@ use axum::extract::{RawPathParams, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use livetape_record::StreamPath;
+use livetape_rtmp::CloseReason;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -81,6 +82,44 @@ pub(super) async fn split(
             Ok((StatusCode::ACCEPTED, json(&SplitView { recordings })?).into_response())
         }
         Ok(None) => Err(not_live(&path)),
+        Err(_) => Err(Problem::unavailable("timeout", "the stream's connection does not answer; try again")),
+    }
+}
+
+/// Disconnects the publisher of a live stream; its recordings are finished. The publisher may push again: whom
+/// `[push]` allows.
+#[utoipa::path(
+    delete,
+    path = "/v1/streams/{app}/{stream}",
+    tag = "streams",
+    params(
+        ("app" = String, Path, description = "The application; a slash in it is `%2F`"),
+        ("stream" = String, Path, description = "The stream's name, likewise"),
+    ),
+    responses(
+        (status = 204, description = "It is not live any more"),
+        (status = 404, description = "No such stream is live", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Its connection does not answer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn disconnect(
+    State(api): State<Api>,
+    path: RawPathParams,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    Query::parse(query.as_deref()).finish()?;
+    let path = stream_in(&path);
+    let session = api.live.holder(&path).ok_or_else(|| not_live(&path))?;
+    let asking = async {
+        // A connection that takes no requests any more is about to be gone.
+        let _ = session.requests.send((session.id, Wanted::Close(CloseReason::Disconnect))).await;
+        session.gone().await;
+    };
+    match tokio::time::timeout(ANSWER_TIMEOUT, asking).await {
+        Ok(()) => {
+            tracing::info!(session = %session.id, stream = %path, "disconnected on request");
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
         Err(_) => Err(Problem::unavailable("timeout", "the stream's connection does not answer; try again")),
     }
 }

@@ -94,7 +94,10 @@ const PAGE_MAX: i64 = 100;
         ("Param.s.task_id" = Option<String>, Query, description = "Which task ends; `Param.n.task_id` is the same"),
         ("Param.n.task_id" = Option<i64>, Query, description = "Which task ends"),
     ),
-    responses((status = 200, description = "The list, the task, nothing more, or what is wrong: `ret` is 0, or it is not", body = schema::TapeAnswer))
+    responses(
+        (status = 200, description = "The list, the task, nothing more, or what is wrong: `ret` is 0, or it is not", body = schema::TapeAnswer),
+        (status = 404, description = "There are no such calls without `http.tencent_key`", body = Problem, content_type = "application/problem+json"),
+    )
 )]
 pub(super) async fn common_access(State(tape): State<Tape>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let answer = match answer(&tape, query.as_deref()).await? {

@@ -13,7 +13,7 @@ mod tokens;
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use livetape_finalize::webhook::WebhookError;
 use livetape_media::WallTime;
@@ -27,8 +27,12 @@ use authorizer::Authorizer;
 use signature::Signature;
 use tokens::Tokens;
 
-/// Who may push.
-pub struct Authorization {
+/// Who may push. That can be changed while streams run.
+pub struct Authorization(RwLock<Arc<Rules>>);
+
+/// Who may push, at one time.
+struct Rules {
+    settings: PushSettings,
     allow: Vec<AddressRange>,
     deny: Vec<AddressRange>,
     scheme: Scheme,
@@ -80,6 +84,46 @@ impl Authorization {
     /// # Errors
     /// When somebody is to be asked and cannot be.
     pub fn new(settings: &PushSettings) -> Result<Self, WebhookError> {
+        Ok(Self(RwLock::new(Arc::new(Rules::new(settings)?))))
+    }
+
+    /// From now on as configured here; whether anything has changed. What runs goes on.
+    ///
+    /// # Errors
+    /// When somebody is to be asked and cannot be; nothing has changed then.
+    pub fn replace(&self, settings: &PushSettings) -> Result<bool, WebhookError> {
+        // What has been answered is remembered while nothing changes.
+        if self.rules().settings == *settings {
+            return Ok(false);
+        }
+        let rules = Arc::new(Rules::new(settings)?);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        Ok(true)
+    }
+
+    /// Whether everybody who can connect may push.
+    pub fn is_open(&self) -> bool {
+        let rules = self.rules();
+        matches!(rules.scheme, Scheme::Open) && rules.allow.is_empty()
+    }
+
+    /// Whether connections from `address` are closed at once.
+    pub(super) fn shuts_out(&self, address: IpAddr) -> bool {
+        self.rules().shuts_out(address)
+    }
+
+    /// Whether `push` may begin at `now`.
+    pub(super) fn find(&self, push: Push<'_>, now: WallTime) -> Finding {
+        self.rules().find(push, now)
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Rules {
+    fn new(settings: &PushSettings) -> Result<Self, WebhookError> {
         let scheme = match settings.authorization {
             PushAuthorization::Open => Scheme::Open,
             PushAuthorization::Signed => {
@@ -88,21 +132,15 @@ impl Authorization {
             PushAuthorization::Token => Scheme::Token(Tokens::new(&settings.tokens)),
             PushAuthorization::Http => Scheme::Http(Arc::new(Authorizer::new(settings)?)),
         };
-        Ok(Self { allow: settings.allow.clone(), deny: settings.deny.clone(), scheme })
+        let (allow, deny) = (settings.allow.clone(), settings.deny.clone());
+        Ok(Self { settings: settings.clone(), allow, deny, scheme })
     }
 
-    /// Whether everybody who can connect may push.
-    pub fn is_open(&self) -> bool {
-        matches!(self.scheme, Scheme::Open) && self.allow.is_empty()
-    }
-
-    /// Whether connections from `address` are closed at once.
-    pub(super) fn shuts_out(&self, address: IpAddr) -> bool {
+    fn shuts_out(&self, address: IpAddr) -> bool {
         self.deny.iter().any(|range| range.contains(address))
     }
 
-    /// Whether `push` may begin at `now`.
-    pub(super) fn find(&self, push: Push<'_>, now: WallTime) -> Finding {
+    fn find(&self, push: Push<'_>, now: WallTime) -> Finding {
         let address = push.remote.ip();
         if self.shuts_out(address) || !(self.allow.is_empty() || self.allow.iter().any(|range| range.contains(address)))
         {

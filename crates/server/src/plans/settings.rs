@@ -87,12 +87,15 @@ impl TaskSettings {
         self.inline().problems(record).into_iter().map(|(_, message)| ("recording", message)).collect()
     }
 
-    /// The template it records by; none when that is gone.
-    pub(super) fn template(&self, config: &Config, templates: &BTreeMap<String, Template>) -> Option<Template> {
-        match self.template.as_str() {
-            "" => Some(config.template(&self.inline())),
-            name => templates.get(name).cloned(),
+    /// The template it records by. One that is gone from the configuration is no reason to record nothing.
+    pub(super) fn template(&self, config: &Config, templates: &BTreeMap<String, Template>) -> Template {
+        if let Some(template) = templates.get(&self.template) {
+            return template.clone();
         }
+        if !self.template.is_empty() {
+            tracing::warn!(template = self.template, "a task's template is gone; MP4 files of two hours are recorded");
+        }
+        config.template(&self.inline())
     }
 
     fn inline(&self) -> TemplateSettings {

@@ -98,13 +98,13 @@ impl Tasks {
     }
 
     /// What the tasks of a stream want at this moment, whose templates `make` makes.
-    pub(super) fn wanted(&self, stream: &StreamPath, make: impl Fn(&TaskSettings) -> Option<Template>) -> Vec<Wanted> {
+    pub(super) fn wanted(&self, stream: &StreamPath, make: impl Fn(&TaskSettings) -> Template) -> Vec<Wanted> {
         let open = self.0.open();
         let going = open.get(stream).into_iter().flatten().filter(|task| task.begun && !task.row.paused);
-        let wanted = going.filter_map(|task| {
-            let template = make(&task.settings)?;
+        let wanted = going.map(|task| {
+            let template = make(&task.settings);
             let policies = template.policies(&template.formats);
-            Some(Wanted { task: task.row.id, beside: task.settings.beside, policies })
+            Wanted { task: task.row.id, beside: task.settings.beside, policies }
         });
         wanted.collect()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use livetape_catalog::{Catalog, EndpointId, Options};
 use livetape_disk::{RealDisk, Spool};
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::config::Config;
 use crate::stores::{Missing, Stores, addresses};
@@ -24,7 +24,7 @@ pub(super) async fn open(config: &Config, public_base: String) -> Result<Opened,
     let addresses = addresses(config, public_base);
     let endpoints: Vec<EndpointId> = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
     let (catalog, spool) = blocking(move || {
-        std::fs::create_dir_all(&data).with_context(|| format!("making the data directory {}", data.display()))?;
+        make_private(&data).with_context(|| format!("making the data directory {}", data.display()))?;
         let disk = Arc::new(RealDisk);
         // Ours until the process ends: a call on the blocking pool may outlive everything else.
         std::mem::forget(livetape_disk::lock(&*disk, &data)?);
@@ -37,6 +37,19 @@ pub(super) async fn open(config: &Config, public_base: String) -> Result<Opened,
     .await?;
     let stores = Stores::open(config, Missing::Made).await?;
     Ok(Opened { catalog, spool, stores })
+}
+
+/// Makes the directory, for its owner alone. One that is there stays as it is; that others may write to it is told.
+fn make_private(path: &Path) -> Result<(), std::io::Error> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    if !path.try_exists()? {
+        return std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    }
+    let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
+    if mode & 0o022 != 0 {
+        warn!(data = %path.display(), mode = format!("{mode:o}"), "others can write to the data directory; chmod go-w");
+    }
+    Ok(())
 }
 
 /// A new index would know nothing of the recordings in the spool, and recovery would move them aside.

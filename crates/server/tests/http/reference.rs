@@ -71,6 +71,10 @@ fn examples(world: &World, description: &Value, first: &str, text: &mut String) 
             token = given;
             value["token"] = json!("TOKEN");
         }
+        // So is a node's name.
+        if let Some(node) = value.pointer_mut("/items/0/push/node") {
+            *node = json!("0192f0c1-0000-7000-8000-00000000000a");
+        }
         let data = if body.is_empty() { String::new() } else { format!(" --data '{body}'") };
         let asked = path.replace("FIRST", first);
         let pretty = serde_json::to_string_pretty(&value).unwrap();

@@ -48,7 +48,7 @@ impl World {
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (live, stop) = (Live::default(), CancellationToken::new());
-        let authorization = Authorization::new(&config.push).unwrap();
+        let authorization = Arc::new(Authorization::new(&config.push).unwrap());
         let plans = Plans::open(&config, &catalog, &live).unwrap();
         let context = Context::new(&config, authorization, plans, Arc::new(destination), live.clone(), stop.clone());
         let context = Arc::new(context);

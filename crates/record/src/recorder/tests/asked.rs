@@ -140,3 +140,62 @@ fn recorders_that_are_numbered_together_never_share_an_id() {
     opened.dedup();
     assert_eq!((before, opened.len()), (4, 4), "{opened:?}");
 }
+
+proptest! {
+    #[test]
+    fn splits_and_the_clock_lose_nothing_and_cut_every_format_at_the_same_frame(
+        gops in proptest::collection::vec(1i64..60, 1..14),
+        skew in -400i64..400,
+        splits in proptest::collection::vec(0usize..900, 0..4),
+        seconds in proptest::sample::select(vec![0u64, 10, 20]),
+        change in proptest::option::of(0usize..400),
+    ) {
+        let mut frames = Vec::new();
+        let mut n = 0;
+        for gop in gops {
+            frames.extend((0..gop).map(|k| ((n + k) * 40, picture((n + k) * 40, k == 0))));
+            n += gop;
+        }
+        frames.extend((0..n * 40 / 23).map(|k| (k * 23 + skew, sound(k * 23))));
+        frames.sort_by_key(|(time, _)| *time);
+        let mut items = vec![video(640), audio(48_000)];
+        items.extend(frames.into_iter().map(|(_, item)| item));
+        let is_key = |item: &Item| {
+            matches!(item, Item::Frame(frame) if frame.track == TrackId::VIDEO && frame.random_access)
+        };
+        if let Some(at) = change.and_then(|from| (from..items.len()).find(|at| is_key(&items[*at]))) {
+            items.insert(at, video(1280));
+        }
+        let name = |item: &Item| match item {
+            Item::Frame(frame) => Some(String::from_utf8(frame.data.to_vec()).unwrap()),
+            _ => None,
+        };
+        let mut expected: Vec<String> = items.iter().filter_map(name).collect();
+        expected.sort_unstable();
+        let align = (seconds > 0).then(|| aligned(seconds).unwrap());
+        let mut cuts = Vec::new();
+        for format in Format::ALL {
+            let mut recorder = recorder(Policy { align, ..policy(format, 600_000) });
+            let mut log = Log::default();
+            for (at, item) in items.iter().enumerate() {
+                if splits.contains(&at) {
+                    recorder.split();
+                }
+                feed(&mut recorder, std::slice::from_ref(item), &mut log);
+            }
+            push(&mut recorder, &end(), n * 40, &mut log);
+            let mut all: Vec<&str> = (0..log.lines.len()).flat_map(|line| log.frames(line)).collect();
+            let first = |line: usize| log.frames(line).into_iter().find(|name| name.starts_with('v')).map(str::to_owned);
+            let firsts: Vec<Option<String>> = (0..log.lines.len()).map(first).collect();
+            prop_assert!(firsts.iter().flatten().all(|name| name.ends_with('K')), "{:?}", log.lines);
+            all.sort_unstable();
+            prop_assert_eq!(&all, &expected, "{:?}", log.lines);
+            prop_assert!(log.lines.iter().all(|line| line.contains('K')), "one without pictures: {:?}", log.lines);
+            if change.is_none() {
+                cuts.push(firsts);
+            }
+        }
+        cuts.dedup();
+        prop_assert!(cuts.len() <= 1, "formats were cut at different frames: {cuts:?}");
+    }
+}

@@ -55,8 +55,29 @@ impl World {
 }
 
 fn opened(path: &std::path::Path) -> Plans {
+    configured(path, &Config::default())
+}
+
+fn configured(path: &std::path::Path, config: &Config) -> Plans {
     let catalog = Catalog::open(path, Options::default()).unwrap();
-    Plans::open(&Config::default(), &catalog, &Live::default()).unwrap()
+    Plans::open(config, &catalog, &Live::default()).unwrap()
+}
+
+#[tokio::test]
+async fn a_task_whose_template_is_gone_from_the_configuration_records_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("livetape.db");
+    let formats = vec![crate::config::FormatName(livetape_media::Format::Hls)];
+    let template = TemplateSettings { name: "t".to_owned(), formats, ..TemplateSettings::default() };
+    let with_it = configured(&path, &Config { templates: vec![template], ..Config::default() });
+    let by = TaskSettings { template: "t".to_owned(), ..TaskSettings::default() };
+    with_it.create_task(TaskRequest { settings: by, ..request("cam") }, at(0)).await.unwrap();
+    let format = |plans: &Plans| plans.wanted(&stream("cam"))[0].policies[0].format.name();
+    assert_eq!(format(&with_it), "hls");
+    drop(with_it);
+    let without = opened(&path);
+    without.tasks.due(at(0));
+    assert_eq!(format(&without), "mp4");
 }
 
 fn named(error: &PlanError) -> Vec<&'static str> {
