@@ -34,7 +34,6 @@ pub fn policy(format: Format) -> Policy {
         max_duration: Duration::from_secs(24 * 3600),
         align: None,
         max_bytes: None,
-        align: None,
         min_duration: Duration::from_secs(1),
         track_wait: Duration::from_secs(1),
         names: NameTemplate::default(),

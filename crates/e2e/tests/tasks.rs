@@ -187,3 +187,32 @@ fn with_preroll_a_task_has_whole_groups_of_pictures_from_before_the_last_key_fra
     let metrics = livetape.metrics();
     assert!(metrics.contains("livetape_held_bytes{stage=\"preroll\"} 0"), "nothing is held of a stream that is over");
 }
+
+#[test]
+fn a_task_goes_on_in_one_file_when_its_publisher_is_back_in_time_and_ends_while_it_is_away() {
+    let settings = Settings::new().webhook_as(OFF).set("record.resume_window", "\"10min\"");
+    let livetape = Livetape::start(&settings);
+    let task = made(&livetape, json!({"app": "live", "stream": "room"}));
+    for came in [2_000, 1_500] {
+        let push = ffmpeg::push(Version::Debian, &clip::long(), &livetape.url("room"), Pace::Live);
+        wait_received(&livetape, "room", came);
+        let open = livetape.http.json("/v1/streams")["items"][0]["recordings"].clone();
+        assert_eq!((open[0]["task_id"] == task["id"], open.as_array().unwrap().len()), (true, 1), "{open}");
+        push.kill();
+        eventually("the stream is not live", || {
+            match livetape.http.json("/v1/streams")["items"].as_array().unwrap().len() {
+                0 => Ok(()),
+                live => Err(format!("{live} are")),
+            }
+        });
+    }
+    assert_eq!(livetape.of_stream("room").len(), 1, "it waits");
+    assert_eq!(tell(&livetape, &task, "stop")["state"], "ended");
+    let recordings = livetape.wait_ready("room", &["mp4"], 1);
+    let recording = &recordings[0];
+    assert_eq!((recording.text("end_reason"), &recording.0["task_id"]), ("task_ended".into(), &task["id"]));
+    let tape = Tape::read(&livetape.file(recording));
+    let keys = tape.video.iter().filter(|packet| packet.key && packet.hash == tape.video[0].hash).count();
+    assert_eq!(keys, 2, "it begins with the first picture of each push");
+    livetape.fsck().unwrap();
+}

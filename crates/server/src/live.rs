@@ -352,14 +352,17 @@ impl LiveSession {
 
     /// It goes on with the recordings of another session.
     pub fn adopt(&self, other: &Self) {
-        let (recordings, mut adopted) = {
+        let (recordings, of_tasks, mut adopted) = {
             let mut others = lock(&other.details);
             others.waiting_until = None;
-            (std::mem::take(&mut others.recordings), std::mem::take(&mut others.adopted))
+            let others = &mut *others;
+            let (recordings, of_tasks) = (&mut others.recordings, &mut others.of_tasks);
+            (std::mem::take(recordings), std::mem::take(of_tasks), std::mem::take(&mut others.adopted))
         };
         adopted.insert(other.id);
         let mut details = lock(&self.details);
         details.recordings.extend(recordings);
+        details.of_tasks.extend(of_tasks);
         details.adopted.extend(adopted);
     }
 

@@ -24,7 +24,6 @@ pub fn policies(over: bool) -> Vec<Policy> {
         max_duration: Duration::from_millis(if format == Format::Hls { 2_600 } else { 1_200 }),
         align: None,
         max_bytes: None,
-        align: None,
         min_duration: Duration::from_millis(300),
         track_wait: Duration::from_secs(1),
         names: NameTemplate::default(),

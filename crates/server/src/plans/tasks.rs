@@ -7,7 +7,6 @@ mod schedule;
 mod view;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use livetape_catalog::{Applied, Catalog, CatalogError, Change, TaskRow};
 use livetape_media::WallTime;
 use livetape_record::plan::Template;
 use livetape_record::{Policy, StreamPath, TaskId};
-use tokio::sync::{Mutex as AsyncMutex, Notify, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, Notify, oneshot, watch};
 
 use super::{PlanError, TaskRequest, TaskSettings};
 use crate::live::{Live, Wanted as Asked};
@@ -43,7 +42,7 @@ struct Inner {
     live: Live,
     open: Mutex<Open>,
     /// How often something has changed that streams must attend to.
-    version: AtomicU64,
+    version: watch::Sender<u64>,
     /// Wakes the schedule.
     wake: Notify,
     /// Held while tasks are made.
@@ -86,7 +85,7 @@ impl Tasks {
             catalog: catalog.clone(),
             live: live.clone(),
             open: Mutex::new(open),
-            version: AtomicU64::new(1),
+            version: watch::Sender::new(1),
             wake: Notify::new(),
             changing: AsyncMutex::default(),
         })))
@@ -94,7 +93,12 @@ impl Tasks {
 
     /// Changes whenever streams must attend to their tasks.
     pub fn version(&self) -> u64 {
-        self.0.version.load(Ordering::Acquire)
+        *self.0.version.borrow()
+    }
+
+    /// Tells when that changes.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.version.subscribe()
     }
 
     /// What the tasks of a stream want at this moment, whose templates `make` makes.
@@ -203,7 +207,7 @@ impl Tasks {
 
     /// Has the stream do what its tasks want, and waits a little until it has, should it be live.
     async fn attend(&self, stream: &StreamPath) {
-        self.0.version.fetch_add(1, Ordering::AcqRel);
+        self.0.changed();
         let Some(session) = self.0.live.holder(stream) else { return };
         let (sender, done) = oneshot::channel();
         let asking = async {
@@ -226,6 +230,11 @@ impl Tasks {
 impl Inner {
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Streams must attend to their tasks.
+    fn changed(&self) {
+        self.version.send_modify(|version| *version += 1);
     }
 
     /// Changes the tasks of a stream.

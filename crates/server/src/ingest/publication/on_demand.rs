@@ -51,10 +51,8 @@ impl OnDemand {
 impl Publication {
     /// Does what tasks want at this moment: ends lanes of those that are over or paused, and begins lanes of those
     /// that have begun, with what is held. What is recorded already is recorded again only for one that asks for it.
+    /// After its publisher has gone nothing begins.
     pub(in crate::ingest) fn attend(&mut self, now: Now) {
-        if self.ended.is_some() {
-            return;
-        }
         let plans = self.context.plans.clone();
         self.demand.done = plans.tasks.version();
         let wanted = plans.wanted(&self.session.path);
@@ -66,6 +64,9 @@ impl Publication {
             let Some(task) = lane.key().0.filter(|task| !still.contains(task)) else { continue };
             let paused = plans.tasks.is_paused(&self.session.path, task);
             lane.stop(if paused { StopReason::TaskPaused } else { StopReason::TaskEnded }, now);
+        }
+        if self.ended.is_some() {
+            return;
         }
         let mut attended: BTreeMap<TaskId, Attended> = BTreeMap::new();
         for wanted in wanted {

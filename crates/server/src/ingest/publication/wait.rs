@@ -130,6 +130,7 @@ impl Publication {
         let mut ticket = context.waiting.enter(path.clone());
         self.session.waits_until(Some(wait.wall));
         let _raised = Raised::new(Condition::StreamWaiting);
+        let mut tasks = context.plans.tasks.changes();
         self.dispatch(clock.now());
         self.end_session(clock, clock.now().mono + PLACE_GRACE).await;
         self.leave();
@@ -149,6 +150,8 @@ impl Publication {
                     ticket = context.waiting.enter(path.clone());
                 }
                 () = context.draining.cancelled() => break,
+                // What a task records that is over does not wait.
+                _ = tasks.changed() => {}
                 () = poll_fn(|cx| self.poll_written(cx)) => {}
                 () = sleep_until(wake) => {
                     let now = clock.now();

@@ -1,6 +1,5 @@
 //! Beginning and ending tasks when their time has come.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use livetape_finalize::WallClock;
@@ -72,7 +71,7 @@ impl Tasks {
             }
         }
         if !due.begin.is_empty() {
-            self.0.version.fetch_add(1, Ordering::AcqRel);
+            self.0.changed();
         }
         due
     }
