@@ -1,3 +1,5 @@
+//! Recordings that wait for their publisher and go on.
+
 use super::*;
 use crate::{Gap, GapRule, Join, Numbers, Rejoined, Splice, Spliced, Tail};
 

@@ -76,7 +76,7 @@ pub(in crate::http) struct Observed {
 /// Missing frames.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct Gap {
+pub(in crate::http) struct TrackGap {
     /// The track.
     pub track: ReportTrackKind,
     /// Where the last frame before it is.
@@ -194,7 +194,7 @@ pub(in crate::http) struct GapList {
     /// How many there were.
     pub total: u64,
     /// The first of them.
-    pub first: Vec<Gap>,
+    pub first: Vec<TrackGap>,
 }
 
 /// The first of the jumps, 200 at most.
