@@ -38,7 +38,7 @@ pub(crate) fn write(gaps: &[Gap]) -> String {
     serde_json::Value::from_iter(numbers).to_string()
 }
 
-/// What [`write`] wrote.
+/// What [`write()`] wrote.
 pub(crate) fn read(text: &str) -> Result<Vec<Gap>, serde_json::Error> {
     let numbers: Vec<(i64, i64, u64, u64, u64)> = serde_json::from_str(text)?;
     let gap = |(from, to, at, length, apart)| Gap {
