@@ -24,6 +24,7 @@ mod fsck;
 mod growing;
 mod hostile;
 mod judges;
+mod keeping;
 mod limits;
 mod over;
 mod packaging;
