@@ -75,7 +75,7 @@ impl Publication {
             let warning = Warning { kind: WarningKind::RequestIgnored, track: None, detail };
             context.warnings.give(session.id, None, &warning, now.wall);
         }
-        let demand = OnDemand::new(&context);
+        let demand = OnDemand::new(&plan.policies, &context);
         let lanes = plan.policies.into_iter().map(|policy| demand.lane(policy, &session, &context)).collect();
         metrics::session_started();
         let mut sound = Watch::new(context.stall_warning);

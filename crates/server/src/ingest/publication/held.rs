@@ -62,6 +62,9 @@ impl Held {
     }
 
     fn frame(&mut self, frame: &Frame, wall: WallTime) {
+        if self.max_bytes == 0 {
+            return;
+        }
         let leads = (frame.track.kind == TrackKind::Video) == self.tracks.contains_key(&TrackKind::Video);
         if leads && frame.random_access {
             self.groups.push_back((frame.dts, frame.pts));
@@ -208,6 +211,14 @@ mod tests {
         let at = MediaTime::from_millis(370);
         take(&mut held, &[Item::Jump { at, by, direction: JumpDirection::Backward }]);
         assert_eq!(shown(&held), "");
+    }
+
+    #[test]
+    fn where_nothing_may_be_held_there_is_what_says_how_to_read_it_and_no_more() {
+        let (mut held, budget) = held(0, 0);
+        take(&mut held, &[video(640), audio()]);
+        take(&mut held, &pictures(0, 6));
+        assert_eq!((shown(&held).as_str(), budget.held(), held.items().count()), ("", 0, 2));
     }
 
     #[test]

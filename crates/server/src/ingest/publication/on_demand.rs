@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use livetape_media::{Format, Now};
+use livetape_media::{Format, MediaTime, Now};
 use livetape_record::{Numbers, Policy, Recorder, StopReason, TaskId};
 use tracing::info;
 
@@ -22,8 +22,13 @@ pub(super) struct OnDemand {
 }
 
 impl OnDemand {
-    pub(super) fn new(context: &Context) -> Self {
-        let held = Held::new(context.preroll, context.max_preroll_bytes, &context.prerolls);
+    /// For a session that is recorded like this without a task. Where that leaves no format for tasks to begin,
+    /// nothing is held for them, unless preroll is wanted.
+    pub(super) fn new(policies: &[Policy], context: &Context) -> Self {
+        let is_recorded = |format: &Format| policies.iter().any(|policy| policy.formats().contains(format));
+        let holds = context.preroll > MediaTime::ZERO || !Format::ALL.iter().all(is_recorded);
+        let max_bytes = if holds { context.max_preroll_bytes } else { 0 };
+        let held = Held::new(context.preroll, max_bytes, &context.prerolls);
         Self { held, numbers: Numbers::default(), done: 0 }
     }
 
