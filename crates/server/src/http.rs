@@ -5,6 +5,7 @@
 //! beginning of deletions, webhooks and what is sent to them again, templates, rules, tasks and cuts of live streams.
 
 mod auth;
+mod body;
 mod client;
 mod cors;
 mod deletions;

@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::extract::{RawPathParams, RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use livetape_catalog::{Change, DeletionPlan, DeletionRow, Found, MAX_LIMIT, NewDeletion, RecordingFilter};
+use livetape_catalog::{Change, DeletionPlan, DeletionRow, Found, NewDeletion, RecordingFilter};
 use livetape_media::WallTime;
 use serde::Serialize;
 use serde_json::Value;
@@ -202,9 +202,8 @@ pub(super) async fn delete(
 pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let mut query = Query::parse(query.as_deref());
     let before = query.take_number("cursor", 1, i64::MAX).unwrap_or(i64::MAX);
-    let limit = query.take_number("limit", 1, i64::try_from(MAX_LIMIT).unwrap_or(i64::MAX));
+    let limit = query.take_limit();
     query.finish()?;
-    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(livetape_catalog::DEFAULT_LIMIT);
     let catalog = api.catalog.clone();
     let mut rows = blocking("listing deletions", move || catalog.deletions(before, limit + 1)).await?;
     let more = rows.len() > limit;

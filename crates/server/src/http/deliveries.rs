@@ -3,7 +3,7 @@
 use axum::extract::{RawPathParams, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use livetape_catalog::{DeliveryFilter, MAX_LIMIT};
+use livetape_catalog::DeliveryFilter;
 
 use super::query::{Query, named};
 use super::{Api, Problem, blocking, json, schema, webhooks};
@@ -28,17 +28,13 @@ use super::{Api, Problem, blocking, json, schema, webhooks};
 )]
 pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let mut query = Query::parse(query.as_deref());
-    let max = i64::try_from(MAX_LIMIT).unwrap_or(i64::MAX);
     let filter = DeliveryFilter {
         endpoint: query.take("webhook"),
         state: query.take("state"),
         stream: query.take("stream"),
         event: query.take("event"),
         cursor: query.take("cursor"),
-        limit: query
-            .take_number("limit", 1, max)
-            .and_then(|limit| usize::try_from(limit).ok())
-            .unwrap_or(livetape_catalog::DEFAULT_LIMIT),
+        limit: query.take_limit(),
     };
     query.finish()?;
     let catalog = api.catalog.clone();

@@ -3,7 +3,7 @@
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use livetape_catalog::{Catalog, CatalogError, EventRow, MAX_LIMIT};
+use livetape_catalog::{Catalog, CatalogError, EventRow};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -40,9 +40,8 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let mut query = Query::parse(query.as_deref());
     let after: Option<String> = query.take("after");
-    let limit = query.take_number("limit", 1, i64::try_from(MAX_LIMIT).unwrap_or(i64::MAX));
+    let limit = query.take_limit();
     query.finish()?;
-    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(livetape_catalog::DEFAULT_LIMIT);
     if wants_stream(&headers) {
         return follow(&api, after, &headers).await;
     }

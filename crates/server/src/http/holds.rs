@@ -1,7 +1,7 @@
 //! `/v1/recordings/{id}/hold`: a recording that somebody holds is not deleted, by nobody and nothing.
 
 use axum::Extension;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{RawPathParams, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::keyring::Holder;
 use super::recordings::{asked_for, missing, shown};
-use super::{Api, Problem, bad_parameter, off_thread, problem, schema};
+use super::{Api, Problem, bad_parameter, body, off_thread, problem, schema};
 
 /// The most of a request's body that is read.
 const BODY_MAX_BYTES: usize = 16 << 10;
@@ -55,10 +55,7 @@ pub(super) async fn hold(
     body: Body,
 ) -> Result<Response, Problem> {
     let id = asked_for(&path, query.as_deref())?;
-    let body = to_bytes(body, BODY_MAX_BYTES).await.map_err(|_| {
-        let detail = format!("the body has more than {BODY_MAX_BYTES} bytes, or did not arrive");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
-    })?;
+    let body = body::read(body, BODY_MAX_BYTES).await?;
     let request: HoldRequest = serde_json::from_slice(&body)
         .map_err(|error| bad_parameter("body", &format!("is to be JSON with the member reason: {error}")))?;
     let reason = text("reason", &request.reason)?;

@@ -1,12 +1,12 @@
 //! What requests about templates, rules and tasks have in common.
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::RawPathParams;
 use axum::http::StatusCode;
 
 use super::problem::{self as api_problem, ParameterProblem};
 use super::query::named;
-use super::{Problem, bad_parameter};
+use super::{Problem, bad_parameter, body};
 use crate::plans::PlanError;
 
 /// The most of a request's body that is read.
@@ -14,10 +14,7 @@ const BODY_MAX_BYTES: usize = 64 << 10;
 
 /// The body of a request, as text.
 pub(super) async fn body_of(body: Body) -> Result<String, Problem> {
-    let body = to_bytes(body, BODY_MAX_BYTES).await.map_err(|_| {
-        let detail = format!("the body has more than {BODY_MAX_BYTES} bytes, or did not arrive");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
-    })?;
+    let body = body::read(body, BODY_MAX_BYTES).await?;
     String::from_utf8(body.into()).map_err(|_| bad_parameter("body", "it is not UTF-8"))
 }
 

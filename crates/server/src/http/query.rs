@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::extract::RawPathParams;
+use livetape_catalog::{DEFAULT_LIMIT, MAX_LIMIT};
 
 use super::Problem;
 use super::problem::ParameterProblem;
@@ -58,6 +59,13 @@ impl Query {
         let value = self.take_text(name)?;
         let number = value.parse::<i64>().ok().filter(|number| (min..=max).contains(number));
         self.read(name, number.ok_or_else(|| format!("must be a number between {min} and {max}")))
+    }
+
+    /// Takes `limit`: how many items to a page.
+    pub fn take_limit(&mut self) -> usize {
+        let max = i64::try_from(MAX_LIMIT).unwrap_or(i64::MAX);
+        let limit = self.take_number("limit", 1, max).and_then(|limit| usize::try_from(limit).ok());
+        limit.unwrap_or(DEFAULT_LIMIT)
     }
 
     fn take_text(&mut self, name: &'static str) -> Option<String> {

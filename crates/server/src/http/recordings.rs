@@ -3,9 +3,7 @@
 use axum::extract::{RawPathParams, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use livetape_catalog::{
-    CatalogError, Change, DeletionReason, MAX_LIMIT, RecordingFilter, RecordingState, RecordingView,
-};
+use livetape_catalog::{CatalogError, Change, DeletionReason, RecordingFilter, RecordingState, RecordingView};
 use livetape_record::RecordingId;
 
 use super::query::{Query, named};
@@ -36,11 +34,9 @@ use crate::live::Live;
 )]
 pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let mut query = Query::parse(query.as_deref());
-    let max = i64::try_from(MAX_LIMIT).unwrap_or(i64::MAX);
     let conditions = conditions(&mut query);
     let cursor = query.take("cursor");
-    let limit = query.take_number("limit", 1, max).and_then(|limit| usize::try_from(limit).ok());
-    let filter = RecordingFilter { cursor, limit: limit.unwrap_or(conditions.limit), ..conditions };
+    let filter = RecordingFilter { cursor, limit: query.take_limit(), ..conditions };
     query.finish()?;
     let catalog = api.catalog.clone();
     let mut page = blocking("listing recordings", move || catalog.recordings(&filter)).await?;

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::{RawPathParams, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use livetape_catalog::{DEFAULT_LIMIT, MAX_LIMIT, TaskFilter};
+use livetape_catalog::TaskFilter;
 use livetape_media::WallTime;
 use livetape_record::TaskId;
 use serde::{Deserialize, Serialize};
@@ -85,14 +85,13 @@ impl NewTask {
 )]
 pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let mut query = Query::parse(query.as_deref());
-    let most = i64::try_from(MAX_LIMIT).unwrap_or(i64::MAX);
-    let limit = query.take_number("limit", 1, most).and_then(|limit| usize::try_from(limit).ok());
+    let limit = query.take_limit();
     let filter = TaskFilter {
         app: query.take("app"),
         stream: query.take("stream"),
         ended: query.take("ended"),
         cursor: query.take("cursor"),
-        limit: limit.unwrap_or(DEFAULT_LIMIT),
+        limit,
     };
     query.finish()?;
     let tasks = api.plans.tasks.clone();

@@ -1,6 +1,6 @@
 //! `/v1/webhooks`: who is told of events.
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{RawPathParams, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::problem::ParameterProblem;
 use super::query::{Query, in_path, named};
-use super::{Api, Problem, json, off_thread, problem as api_problem, schema};
+use super::{Api, Problem, body, json, off_thread, problem as api_problem, schema};
 use crate::config::WebhookFormat;
 use crate::webhooks::{WebhookError, WebhookSettings, WebhookView};
 
@@ -131,7 +131,7 @@ pub(super) async fn put(
     body: Body,
 ) -> Result<Response, Problem> {
     let name = asked_for(&path, query.as_deref())?;
-    let body = to_bytes(body, BODY_MAX_BYTES).await.map_err(|_| too_large())?;
+    let body = body::read(body, BODY_MAX_BYTES).await?;
     let text = String::from_utf8_lossy(&body);
     let settings = WebhookSettings::parse(&text).map_err(|problems| problem(&WebhookError::Settings(problems)))?;
     let made = api.webhooks.set(&name, settings).await.map_err(|error| problem(&error))?;
@@ -235,11 +235,6 @@ fn asked_for(path: &RawPathParams, query: Option<&str>) -> Result<String, Proble
 
 fn shortened(name: &str) -> String {
     name.chars().take(200).collect()
-}
-
-fn too_large() -> Problem {
-    let detail = format!("the body has more than {BODY_MAX_BYTES} bytes, or did not arrive");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
 }
 
 /// An error as the API says it.
