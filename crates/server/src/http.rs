@@ -6,6 +6,7 @@
 
 mod auth;
 mod body;
+mod changes;
 mod client;
 mod cors;
 mod deletions;
@@ -169,12 +170,14 @@ pub fn router(api: Api, access: &Access) -> Router {
         true => open,
         false => {
             let tape = tape::Tape { api: api.clone(), key: access.tencent_key.clone() };
-            open.route("/common_access", get(tape::common_access).with_state(tape))
+            let call = get(tape::common_access).with_state(tape);
+            open.route("/common_access", call.layer(middleware::from_fn(changes::completed_whatever)))
         }
     };
     let media = Router::new().route("/media/{*key}", get(media::media));
     let (guarded, open) = if access.public_media { (guarded, open.merge(media)) } else { (guarded.merge(media), open) };
     let guarded = guarded
+        .route_layer(middleware::from_fn(changes::completed))
         .route_layer(middleware::from_fn_with_state(guard.clone(), auth::require))
         .route_layer(middleware::from_fn_with_state(guard, auth::limit));
     let routes = wrap(guarded.merge(open).with_state(api), access.request_timeout);

@@ -1,9 +1,13 @@
 //! `/v1/templates`, `/v1/rules` and `/v1/tasks`: made, shown, changed and refused.
 
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{Answer, World, block_on};
 
 fn items(world: &World, path: &str, field: &str) -> Vec<String> {
     let answer = world.get(path);
@@ -116,5 +120,25 @@ fn a_task_that_makes_no_sense_is_refused_with_the_reasons() {
         let answer = world.send("POST", "/v1/tasks", body);
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
         assert_eq!(answer.json()["errors"][0]["parameter"], parameter, "{body}");
+    }
+}
+
+#[test]
+fn a_change_that_nobody_waits_for_any_more_is_put_in_force_all_the_same() {
+    let world = World::new();
+    let body = r#"{"app":"live","stream":"cam"}"#;
+    let mut making = Box::pin(Answer::sent(world.router(), "POST", "/v1/tasks", body));
+    let begun = block_on(poll_fn(|cx| Poll::Ready(making.as_mut().poll(cx).is_pending())));
+    assert!(begun, "it takes more than one step");
+    // Whoever asked goes.
+    drop(making);
+    let patience = Instant::now() + Duration::from_secs(10);
+    while world.api.catalog.open_tasks().unwrap().is_empty() {
+        assert!(Instant::now() < patience, "it is not in the index");
+    }
+    let task = world.get("/v1/tasks").json()["items"][0]["id"].as_str().unwrap().to_owned();
+    let pause = || world.send("POST", &format!("/v1/tasks/{task}/pause"), "").status;
+    while pause() != StatusCode::OK {
+        assert!(Instant::now() < patience, "it is in the index, and not in force");
     }
 }
