@@ -116,19 +116,22 @@ impl Splice {
     }
 
     fn track(&mut self, track: &Track, out: &mut Vec<Spliced>) {
-        let recorded = track.id.index == 0 && is_carried(track);
-        if recorded && let State::Gathering { preroll, .. } = &self.state {
-            let kind = track.id.kind;
-            if preroll.holds(kind) && self.tracks.of(kind).is_some_and(|before| before != track) {
-                // What has gathered needs the configuration before this one.
-                self.settle(out);
-            }
+        if track.id.index != 0 {
+            out.push(Spliced::Item(Item::Track(track.clone())));
+            return;
         }
-        if recorded {
-            *self.tracks.slot(track.id.kind) = Some(track.clone());
+        let kind = track.id.kind;
+        let recorded = Some(track).filter(|track| is_carried(track));
+        if let State::Gathering { preroll, .. } = &self.state
+            && preroll.holds(kind)
+            && self.tracks.of(kind).is_some_and(|before| recorded != Some(before))
+        {
+            // What has gathered needs the configuration before this one.
+            self.settle(out);
         }
+        *self.tracks.slot(kind) = recorded.cloned();
         // Until then it says what waits.
-        if self.has_joined() || !recorded {
+        if self.has_joined() || recorded.is_none() {
             out.push(Spliced::Item(Item::Track(track.clone())));
         }
     }

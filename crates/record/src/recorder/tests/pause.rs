@@ -220,6 +220,22 @@ fn another_configuration_begins_the_next_file_and_hls_goes_on() {
 }
 
 #[test]
+fn sound_that_no_format_holds_is_not_taken_for_the_sound_before_it() {
+    let late = |ms: i64| [picture(ms, true), sound(ms + 1), picture(ms + 40, false)];
+    // It is announced before anything has gathered, and when something has.
+    for (before, expected) in [(vec![], "v2000K v2040 v3100K"), (vec![sound(1_999)], "a1999 v2000K v2040 v3100K")] {
+        let mut life = Life::new(policy(Format::Flv, 600_000), GapRule::Keep);
+        life.push(&session(1));
+        life.drops_until(5_000);
+        let rest = [vec![opus()], late(2_000).to_vec(), vec![picture(3_100, true)]].concat();
+        life.push(&[tracks(), before, rest].concat());
+        let recorded = life.log.lines.join(" ");
+        let frames = recorded.split_once("||").unwrap().1.split(' ').filter(|word| word.starts_with(['v', 'a']));
+        assert_eq!(frames.collect::<Vec<_>>().join(" "), expected, "{recorded}");
+    }
+}
+
+#[test]
 fn a_recording_goes_on_no_longer_and_no_more_often_than_it_may() {
     let mut life = Life::new(policy(Format::Flv, 8_000), GapRule::Keep);
     life.push(&session(1));
