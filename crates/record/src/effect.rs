@@ -132,7 +132,15 @@ pub struct Gap {
     pub apart: Duration,
 }
 
+/// How far what is counted while media comes may be from what its files are found to hold.
+const COUNTED: Duration = Duration::from_millis(2);
+
 impl Gap {
+    /// Whether anything lies behind it in a recording that plays so long. Not when a crash came before the media did.
+    pub fn lies_within(&self, duration: Duration) -> bool {
+        duration > self.at + self.length / 2 + COUNTED
+    }
+
     /// How far a player's time falls behind the calendar's across it, in milliseconds.
     pub fn behind_ms(&self) -> i64 {
         let passed = self.to.as_unix_millis().saturating_sub(self.from.as_unix_millis());

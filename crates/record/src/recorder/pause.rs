@@ -104,7 +104,8 @@ impl Recorder {
         self.ops.clear();
         self.close(*open, StopReason::Cut(reason), None, None, effects);
         self.start_reason = StartReason::Cut(reason);
-        if list.is_empty() {
+        // What follows a suspension is dropped at first: a recording would begin with nothing.
+        if list.is_empty() || self.is_suspended() {
             self.state = State::Waiting(Preroll::new(self.policy.track_wait));
         } else {
             self.open(tracks, join.at, join.wall, effects);

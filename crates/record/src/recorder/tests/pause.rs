@@ -257,6 +257,25 @@ fn a_recording_goes_on_no_longer_and_no_more_often_than_it_may() {
 }
 
 #[test]
+fn a_file_that_is_to_begin_where_a_publisher_comes_back_waits_until_the_disk_is_fast_enough() {
+    let mut life = Life::new(policy(Format::Mp4, 8_000), GapRule::Keep);
+    life.push(&session(1));
+    life.drops_until(9_000);
+    let mut effects = Vec::new();
+    life.recorder.suspend(now(9_000), &mut effects);
+    life.push(&session(2));
+    assert_eq!(life.log.lines.len(), 1, "{:?}", life.log.lines);
+    assert!(life.log.lines[0].ends_with(" || -> duration_limit"), "{:?}", life.log.lines);
+    life.recorder.resume();
+    let rest: Vec<Item> = (50..75).map(|n| picture(n * 40, n % 25 == 0)).collect();
+    life.push(&rest);
+    life.push(&[end()]);
+    assert_eq!(life.log.lines.len(), 2, "{:?}", life.log.lines);
+    assert!(life.log.lines[1].starts_with("1 duration_limit: v2000K v2040"), "{:?}", life.log.lines);
+    assert_eq!(life.recorder.dropped_frames() as usize, names(&session(2)).len());
+}
+
+#[test]
 fn a_publisher_that_does_not_come_back_ends_the_recording_as_it_went() {
     let mut life = Life::new(policy(Format::Mp4, 600_000), GapRule::Keep);
     life.push(&session(1));
