@@ -78,6 +78,17 @@ fn scripts() -> Vec<Seed> {
         ("mp3", &[0x6c, 0]),
         ("opus", &[0x7c, 0]),
         ("paused", &[0x4e, 90]),
+        ("away", &[0xef, 0x20]),
+        ("away-and-collapsed", &[0xff, 0x20]),
+        ("away-on-the-same-clock", &[0xef, 0x52]),
+        ("back-with-other-pictures", &[0xef, 0x21]),
+        ("back-with-other-sound", &[0xff, 0x24]),
+        ("back-and-away-again", &[0xef, 0x10, 0x07, 21, 0xff, 0x10]),
+        ("split-while-away", &[0xef, 0x10, 0x0f, 0]),
+        ("given-up-while-away", &[0xef, 0x10, 0x3f, 0]),
+        ("suspended-while-away", &[0xef, 0x10, 0x4f, 0, 0x20, 40, 0x7f, 0]),
+        ("calendar-set-while-away", &[0xef, 0x10, 0xce, 90]),
+        ("back-with-opus", &[0xef, 0x10, 0x7c, 0]),
     ] {
         let script = script(trouble);
         for limits in [0, 1, 3] {
@@ -88,6 +99,8 @@ fn scripts() -> Vec<Seed> {
             seeds.push(("salvage", format!("seed-{name}-{layout}"), [&head[..], &script].concat()));
         }
     }
+    let gone = [&script(&[])[..200], &[0xef, 0x20]].concat();
+    seeds.push(("recorder", "seed-never-back".to_owned(), [&[3][..], &gone].concat()));
     for layout in 4..8u8 {
         for done in 0..8u8 {
             let head = [layout, done * 32 + 31, 0x17, 0x80, 0, 0x40, 0, 0, 0, 0];

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use livetape_flv::{DemuxLimits, Demuxer};
 use livetape_media::{EndReason, Item, Now, TrackKind};
+use livetape_record::GapRule;
 
 use crate::directory::Directory;
 use crate::input::Input;
@@ -49,6 +50,12 @@ pub enum Step {
     Item(Item),
     /// So much time passes.
     Pass(Duration),
+    /// The calendar is set, by so many milliseconds.
+    SetCalendar(i64),
+    /// The publisher goes, and its recordings wait for it.
+    Away,
+    /// It is back: what it says from now on is another session's, which goes on with them.
+    Back(GapRule),
     /// An operator asks for a new file.
     Split,
     /// The open recording can no longer be written.
@@ -74,17 +81,21 @@ pub fn read(script: &[u8]) -> Vec<Step> {
         steps: Vec::new(),
         now: moment(0),
         sound: Sound::Aac,
+        avc: AVC,
+        aac: AAC,
         picture_ms: 0,
         sound_ms: 0,
         number: 0,
+        away: None,
     };
-    camera.video(AVC.to_vec());
-    camera.audio(AAC.to_vec());
+    camera.introduce();
     let mut input = Input::new(script);
     while !input.is_empty() && camera.steps.len() < 4_000 {
         camera.step(input.u8(), input.u8());
     }
-    camera.said(|demuxer, _, items| demuxer.finish(items));
+    if camera.away.is_none() {
+        camera.finish();
+    }
     camera.steps.push(Step::Item(Item::End(EndReason::Drop)));
     camera.steps
 }
@@ -94,15 +105,32 @@ struct Camera {
     steps: Vec<Step>,
     now: Now,
     sound: Sound,
+    avc: [u8; 50],
+    aac: [u8; 4],
     picture_ms: u32,
     sound_ms: u32,
     number: u32,
+    /// It has gone, and how it will come back.
+    away: Option<Return>,
+}
+
+/// How a publisher comes back.
+#[derive(Clone, Copy)]
+struct Return {
+    rule: GapRule,
+    /// Its clock goes on.
+    goes_on: bool,
+    other_picture: bool,
+    other_sound: bool,
 }
 
 impl Camera {
     fn step(&mut self, what: u8, much: u8) {
         let how = what >> 4;
         let step = u32::from(much) * if how & 4 == 0 { 1 } else { 50 };
+        if !matches!((what & 15, how), (14, _) | (15, 0..=9)) {
+            self.come_back();
+        }
         match what & 15 {
             0..=6 => {
                 self.picture_ms = self.picture_ms.wrapping_add(step);
@@ -121,9 +149,14 @@ impl Camera {
                     self.sound_ms = self.sound_ms.wrapping_add(by);
                 }
             }
+            14 if how & 8 > 0 => {
+                let by = i64::from(step) * if how & 1 == 0 { 20 } else { -20 };
+                self.steps.push(Step::SetCalendar(by));
+            }
             14 => {
                 let passed = Duration::from_millis(u64::from(step));
                 self.now.mono += passed;
+                self.now.wall = self.now.wall.plus_millis(i64::from(step));
                 self.steps.push(Step::Pass(passed));
             }
             _ => match how {
@@ -136,9 +169,42 @@ impl Camera {
                     demuxer.data(0, body, now, items);
                 }),
                 // What a publisher sends on a second track.
-                _ => self.video(b"\x96\x10avc1\x01\x17\0\0\0".to_vec()),
+                12 | 13 => self.video(b"\x96\x10avc1\x01\x17\0\0\0".to_vec()),
+                _ => self.go(if how == 14 { GapRule::Keep } else { GapRule::Collapse }, much),
             },
         }
+    }
+
+    /// Goes, to come back after up to 15 s.
+    fn go(&mut self, rule: GapRule, much: u8) {
+        self.finish();
+        self.steps.push(Step::Away);
+        self.steps.push(Step::Pass(Duration::from_millis(u64::from(much >> 3) * 500)));
+        let bit = |bit: u8| much & bit > 0;
+        self.away = Some(Return { rule, other_picture: bit(1), goes_on: bit(2), other_sound: bit(4) });
+    }
+
+    fn come_back(&mut self) {
+        let Some(how) = self.away.take() else { return };
+        self.steps.push(Step::Back(how.rule));
+        self.demuxer = Demuxer::new(DemuxLimits::default());
+        self.sound = Sound::Aac;
+        self.avc[8] ^= u8::from(how.other_picture);
+        self.aac[2] ^= u8::from(how.other_sound);
+        if !how.goes_on {
+            (self.picture_ms, self.sound_ms) = (0, 0);
+        }
+        self.introduce();
+    }
+
+    /// What comes before the first frame.
+    fn introduce(&mut self) {
+        self.video(self.avc.to_vec());
+        self.audio(self.aac.to_vec());
+    }
+
+    fn finish(&mut self) {
+        self.said(|demuxer, _, items| demuxer.finish(items));
     }
 
     fn picture(&mut self, key: bool, composition_ms: u32, size: usize) {
@@ -171,13 +237,13 @@ impl Camera {
     fn configure(&mut self, how: u8, much: u8) {
         match how & 7 {
             0..=3 => {
-                let mut changed = AVC;
-                changed[8] = much & 0x3f;
-                self.video(changed.to_vec());
+                self.avc[8] = much & 0x3f;
+                self.video(self.avc.to_vec());
             }
             4 | 5 => {
                 self.sound = Sound::Aac;
-                self.audio(vec![0xaf, 0, 0x11 + (much & 1), 0x90]);
+                self.aac[2] = 0x11 + (much & 1);
+                self.audio(self.aac.to_vec());
             }
             6 => self.sound = Sound::Mp3,
             _ => {

@@ -12,6 +12,7 @@ pub mod directory;
 pub mod footage;
 pub mod hls;
 pub mod input;
+pub mod publication;
 pub mod recordings;
 pub mod rules;
 pub mod settle;

@@ -1,15 +1,16 @@
-//! A session through one recorder: what its recordings hold, and whether every effect was possible.
+//! Sessions through one recorder: what its recordings hold, and whether every effect was possible.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use livetape_media::{Format, Frame, Item, TrackKind};
-use livetape_mux::{Layout, Op, SegmentType, Summary, carries};
-use livetape_record::{Effect, NameTemplate, Opening, Policy, Recorder, SessionId, StreamPath};
+use livetape_media::{Format, Item};
+use livetape_mux::{Layout, Op, SegmentType, Summary};
+use livetape_record::{Effect, Gap, NameTemplate, Opening, Policy, RecordingId, SessionId};
 
 use crate::directory::Directory;
 use crate::footage::{Mark, Step, marks};
-use crate::moment;
+use crate::publication::Publication;
+use crate::{moment, settle};
 
 /// A format and what its segments are.
 pub const LAYOUTS: [(Format, SegmentType); 4] = [
@@ -28,6 +29,8 @@ pub struct Recording {
     pub ops: Vec<Op>,
     /// Its files.
     pub directory: Directory,
+    /// Where it went on after its publisher had gone.
+    pub gaps: Vec<Gap>,
     /// How it ended.
     pub ending: Ending,
 }
@@ -78,46 +81,45 @@ pub fn policy((format, segment_type): (Format, SegmentType), max: Duration, min:
     }
 }
 
-/// Records a session; panics where the recorder asks for what cannot be.
+/// Records sessions; panics where the recorder asks for what cannot be.
 pub fn record(policy: Policy, steps: &[Step]) -> Recorded {
-    let mut log = Log {
-        format: policy.format,
-        layout: policy.layout.clone(),
-        carried: BTreeMap::new(),
-        given: Vec::new(),
-        open: None,
-        over: Vec::new(),
-    };
-    let stream = StreamPath { app: "live".into(), name: "cam".into() };
-    let mut recorder = Recorder::new(policy, SessionId(uuid::Uuid::nil()), stream);
+    let mut log = Log { format: policy.format, numbers: BTreeMap::new(), open: None, over: Vec::new() };
+    let mut publication = Publication::new(policy);
     let mut now = moment(0);
     let mut effects = Vec::new();
     let mut resumed = true;
     for step in steps {
         // Nothing comes at the same instant as something else.
-        now.mono += Duration::from_millis(7);
-        match step {
-            Step::Item(item) => {
-                log.given(item);
-                recorder.push(item, now, &mut effects);
-            }
-            Step::Pass(time) => now.mono += *time,
-            Step::Split => {
-                recorder.split();
-            }
-            Step::Abandon => recorder.abandon(&mut effects),
-            Step::Suspend => {
-                recorder.suspend(now, &mut effects);
-                resumed = false;
-            }
-            Step::Resume => {
-                recorder.resume();
-                resumed = true;
-            }
+        let mut passed = Duration::from_millis(7);
+        if let Step::Pass(time) = step {
+            passed += *time;
         }
+        now.mono += passed;
+        now.wall = now.wall.plus_millis(passed.as_millis() as i64);
+        let (joins, mut paused) = (publication.joins, false);
+        match step {
+            Step::Item(item) => publication.push(item, now, &mut effects),
+            Step::Pass(_) => {}
+            Step::SetCalendar(by) => now.wall = now.wall.plus_millis(*by),
+            Step::Away => paused = publication.go(now, &mut effects),
+            Step::Back(rule) => publication.come_back(*rule),
+            Step::Split => {
+                publication.recorder.split();
+            }
+            Step::Abandon => publication.recorder.abandon(&mut effects),
+            Step::Suspend => publication.recorder.suspend(now, &mut effects),
+            Step::Resume => publication.recorder.resume(),
+        }
+        match step {
+            Step::Suspend => resumed = false,
+            Step::Resume | Step::Away => resumed = true,
+            _ => {}
+        }
+        let recorder = &mut publication.recorder;
         if let Step::Item(Item::Frame(_)) = step
             && recorder.is_suspended()
             && !resumed
+            && joins == publication.joins
         {
             let written = effects.iter().any(|effect| matches!(effect, Effect::Op(_)));
             assert!(!written, "something is written while the disk is too slow");
@@ -126,47 +128,50 @@ pub fn record(policy: Policy, steps: &[Step]) -> Recorded {
         assert!(recorder.next_tick().is_none_or(|due| due > now.mono), "a tick stays due");
         effects.drain(..).for_each(|effect| log.take(effect));
         assert_eq!(recorder.progress().is_some(), log.open.is_some(), "what is open is told");
+        if paused && log.over.iter().all(|recording| matches!(recording.ending, Ending::Closed(_))) {
+            let told = recorder.skipped_frames() + recorder.dropped_frames();
+            assert_eq!(log.frames() + told, publication.given.len() as u64, "all that was taken is in the files");
+        }
     }
     assert!(log.open.is_none(), "the end closes what is open");
-    let (skipped, dropped) = (recorder.skipped_frames(), recorder.dropped_frames());
-    Recorded { recordings: log.over, given: log.given, skipped, dropped }
+    let (skipped, dropped) = (publication.recorder.skipped_frames(), publication.recorder.dropped_frames());
+    Recorded { recordings: log.over, given: publication.given, skipped, dropped }
 }
 
 struct Log {
     format: Format,
-    layout: Layout,
-    carried: BTreeMap<TrackKind, bool>,
-    given: Vec<Mark>,
-    open: Option<(Opening, Vec<Op>, Directory)>,
+    /// How many recordings each session has begun.
+    numbers: BTreeMap<SessionId, u32>,
+    open: Option<Begun>,
     over: Vec<Recording>,
 }
 
-impl Log {
-    fn given(&mut self, item: &Item) {
-        match item {
-            Item::Track(track) if track.id.index == 0 => {
-                let carried = carries(self.format, &self.layout, track.config.codec());
-                self.carried.insert(track.id.kind, carried);
-            }
-            Item::Frame(Frame { track, data, .. }) if self.carried.get(&track.kind) == Some(&true) => {
-                self.given.extend(crate::footage::marks_in("", data).into_iter().filter(|_| track.index == 0));
-            }
-            _ => {}
-        }
-    }
+struct Begun {
+    opening: Opening,
+    ops: Vec<Op>,
+    directory: Directory,
+    gaps: Vec<Gap>,
+    /// It waits for its publisher.
+    waits: bool,
+}
 
+impl Log {
     fn take(&mut self, effect: Effect) {
         match effect {
             Effect::Open(opening) => {
                 assert!(self.open.is_none(), "a recording begins before the one before ends");
-                assert_eq!(opening.id.sequence as usize, self.over.len() + 1, "recordings are numbered from 1");
-                self.open = Some((*opening, Vec::new(), Directory::default()));
+                let number = self.numbers.entry(opening.session).or_default();
+                *number += 1;
+                let id = RecordingId { session: opening.session, format: self.format, sequence: *number };
+                assert_eq!(opening.id, id, "recordings of a session are numbered from 1");
+                let (ops, directory, gaps) = (Vec::new(), Directory::default(), Vec::new());
+                self.open = Some(Begun { opening: *opening, ops, directory, gaps, waits: false });
             }
             Effect::Op(op) => {
                 assert!(!matches!(op, Op::Truncate { .. } | Op::Remove { .. }), "only salvage does this");
-                let (_, ops, directory) = self.open.as_mut().expect("operations belong to an open recording");
-                directory.perform(&op);
-                ops.push(op);
+                let open = self.open.as_mut().expect("operations belong to an open recording");
+                open.directory.perform(&op);
+                open.ops.push(op);
             }
             Effect::Close(closing) => {
                 let recording = self.end(closing.id, Ending::Closed(closing.summary));
@@ -174,15 +179,42 @@ impl Log {
             }
             Effect::Discard(discarding) => drop(self.end(discarding.id, Ending::Discarded)),
             Effect::Abandon(abandoning) => drop(self.end(abandoning.id, Ending::Abandoned)),
-            Effect::Pause(_) | Effect::Resume(_) | Effect::Warn(_) => {}
+            Effect::Pause(pausing) => {
+                let format = self.format;
+                let open = self.open(pausing.id);
+                assert!(!std::mem::replace(&mut open.waits, true), "it waits already");
+                let (mut copy, held) = (open.directory.clone(), marks(&open.directory).len() as u64);
+                let salvaged = settle::settle(format, &mut copy, open.opening.started_at);
+                let (pictures, sounds) = salvaged.as_ref().map(settle::frames).unwrap_or_default();
+                assert_eq!(pictures + sounds, held, "frames that are not whole while it waits");
+            }
+            Effect::Resume(resuming) => {
+                let open = self.open(resuming.id);
+                assert!(std::mem::replace(&mut open.waits, false), "it goes on and did not wait");
+                open.gaps.push(resuming.gap);
+            }
+            Effect::Warn(_) => {}
         }
     }
 
-    fn end(&mut self, id: livetape_record::RecordingId, ending: Ending) -> &Recording {
-        let (opening, ops, directory) = self.open.take().expect("what ends is open");
-        assert_eq!(opening.id, id, "another recording ends than is open");
-        self.over.push(Recording { opening, ops, directory, ending });
+    fn open(&mut self, id: RecordingId) -> &mut Begun {
+        let open = self.open.as_mut().expect("a recording is open");
+        assert_eq!(open.opening.id, id, "another recording is open");
+        open
+    }
+
+    fn end(&mut self, id: RecordingId, ending: Ending) -> &Recording {
+        self.open(id);
+        let Begun { opening, ops, directory, gaps, .. } = self.open.take().expect("what ends is open");
+        self.over.push(Recording { opening, ops, directory, gaps, ending });
         self.over.last().expect("it was just put there")
+    }
+
+    /// Frames in the files.
+    fn frames(&self) -> u64 {
+        let open = self.open.iter().map(|open| &open.directory);
+        let all = self.over.iter().map(|recording| &recording.directory).chain(open);
+        all.map(|directory| marks(directory).len() as u64).sum()
     }
 }
 

@@ -63,7 +63,7 @@ pub fn run(data: &[u8]) {
         }
         edit(&mut directory, &mut input);
     }
-    if settle::settle(Format::Hls, &mut directory).is_none() {
+    if settle::settle(Format::Hls, &mut directory, settle::wall_start()).is_none() {
         return;
     }
     for (file, entry) in directory.entries().filter(|(file, _)| file.as_str().ends_with(".m3u8")) {

@@ -1,8 +1,9 @@
-//! A session of any frames, configurations, jumps and pauses through the recorders of all formats
-//! with the real muxers, which are split, suspended and given up at any moment.
+//! A publisher of any frames, configurations, jumps and pauses, which goes and comes back, through the recorders
+//! of all formats with the real muxers, which are split, suspended and given up at any moment.
 //!
 //! Every frame is in exactly one recording of each format, in order, or accounted for; what a
-//! recording says of itself is what its files hold; a finished one needs no salvage.
+//! recording says of itself is what its files hold; a finished one needs no salvage, and one that waits for its
+//! publisher has all that came in its files.
 //!
 //! ```text
 //! input  limits u8 | script (see `footage`)
@@ -56,6 +57,7 @@ fn check(recorded: &Recorded, steps: &[Step]) {
             *last = mark.number;
         }
         if let Ending::Closed(summary) = &recording.ending {
+            gaps(recording, summary.duration);
             let over = summary.playlists.as_deref().copied().unwrap_or_default();
             holds(recording, &marks, settle::frames(summary), summary.size_bytes + over.size_bytes);
             let listed = summary.playlists.as_ref().map(|over| (over.pictures, over.sounds));
@@ -73,6 +75,17 @@ fn check(recorded: &Recorded, steps: &[Step]) {
     }
 }
 
+/// The gaps of a closed recording lie one behind the other within it.
+fn gaps(recording: &Recording, duration: Duration) {
+    let mut behind = Duration::ZERO;
+    for gap in &recording.gaps {
+        assert!(gap.from <= gap.to && gap.length <= gap.apart, "a gap ends before it begins: {gap:?}");
+        assert!(gap.at >= behind, "a gap begins within the one before: {:?}", recording.gaps);
+        behind = gap.at + gap.length;
+    }
+    assert!(behind <= duration, "a gap ends at {behind:?} of {duration:?}");
+}
+
 /// What a closed recording says of itself is true.
 fn holds(recording: &Recording, marks: &[Mark], counted: (u64, u64), size_bytes: u64) {
     let of = |kind| marks.iter().filter(|mark| mark.kind == kind).count() as u64;
@@ -88,7 +101,7 @@ fn holds(recording: &Recording, marks: &[Mark], counted: (u64, u64), size_bytes:
         hls::complete(&recording.directory);
     }
     let mut copy = recording.directory.clone();
-    let salvaged = settle::settle(format, &mut copy);
+    let salvaged = settle::settle(format, &mut copy, recording.opening.started_at);
     assert_eq!(
         salvaged.as_ref().map(settle::frames),
         Some(counted),

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use livetape_flv::{DemuxLimits, Demuxer, TagKind, Tags};
-use livetape_media::{EndReason, Format, Item, TrackKind};
+use livetape_media::{EndReason, Format, Item, TrackKind, WallTime};
 use livetape_mux::{FileName, Op, Salvage, salvage};
 
 use crate::directory::Directory;
@@ -47,12 +47,13 @@ pub fn run(data: &[u8]) {
     let (crash, second) = ((input.u16(), input.u16()), (input.u16(), input.u16()));
     let flips: Vec<(u16, u8)> = (0..input.u8() % 32).map(|_| (input.u16(), input.u8())).collect();
     let own;
-    let ops = if choice & 4 > 0 {
+    let (ops, wall) = if choice & 4 > 0 {
         &sample()[number]
     } else {
-        own = footage_ops(number, input.rest());
+        own = longest(number, &footage::read(input.rest()));
         &own
     };
+    let wall = *wall;
     let Some(last) = ops.len().checked_sub(1) else { return };
     let done = share(last + 1, crash.0);
 
@@ -70,12 +71,12 @@ pub fn run(data: &[u8]) {
     let before = |write: &&Write| damage.get(&write.file).is_none_or(|first| write.end <= *first);
     let whole: BTreeSet<Mark> = writes.iter().filter(before).flat_map(|write| write.marks.clone()).collect();
 
-    match salvage(format, &directory, settle::wall_start()) {
+    match salvage(format, &directory, wall) {
         Err(error) => assert!(!damage.is_empty(), "an undamaged recording cannot be salvaged: {error}"),
         Ok(Salvage::Empty) => assert!(whole.is_empty(), "{} whole frames are taken for none", whole.len()),
         Ok(Salvage::Complete { ops: rest, summary, .. }) => {
             let mut complete = directory.clone();
-            let settled = settle::settle(format, &mut complete);
+            let settled = settle::settle(format, &mut complete, wall);
             assert_eq!(settled.as_ref(), Some(&summary), "salvage says two things of the same files");
             assert!(!complete.grows(), "a file still grows");
             let kept = marks(&complete);
@@ -83,7 +84,7 @@ pub fn run(data: &[u8]) {
             assert!(lost.is_empty(), "whole frames are lost: {lost:?}");
             if damage.is_empty() {
                 prefix(&kept, &all_marks(ops));
-                crash_again(format, directory, &rest, second, &complete);
+                crash_again((format, wall), directory, &rest, second, &complete);
                 if choice & 4 == 0 {
                     let of = |kind| kept.iter().filter(|mark| mark.kind == kind).count() as u64;
                     assert_eq!(settle::frames(&summary), (of(TrackKind::Video), of(TrackKind::Audio)));
@@ -113,13 +114,19 @@ fn prefix(kept: &[Mark], all: &[Mark]) {
 }
 
 /// A second crash, amid the completion: it leads to the same end.
-fn crash_again(format: Format, mut directory: Directory, ops: &[Op], (done, part): (u16, u16), complete: &Directory) {
+fn crash_again(
+    (format, wall): (Format, WallTime),
+    mut directory: Directory,
+    ops: &[Op],
+    (done, part): (u16, u16),
+    complete: &Directory,
+) {
     let done = share(ops.len(), done);
     ops[..done].iter().for_each(|op| directory.perform(op));
     if let Some(torn) = ops.get(done) {
         directory.perform_part(torn, part);
     }
-    let again = settle::settle(format, &mut directory);
+    let again = settle::settle(format, &mut directory, wall);
     assert!(again.is_some(), "half completed, it cannot be salvaged any more");
     assert!(directory == *complete, "the same recording is completed in two ways");
 }
@@ -143,20 +150,17 @@ fn flip(directory: &mut Directory, flips: &[(u16, u8)]) -> BTreeMap<FileName, us
     first
 }
 
-/// The operations of a script's longest recording.
-fn footage_ops(number: usize, script: &[u8]) -> Vec<Op> {
-    longest(number, &footage::read(script))
-}
-
-fn longest(number: usize, steps: &[Step]) -> Vec<Op> {
+/// The operations of the longest recording, and when it began.
+fn longest(number: usize, steps: &[Step]) -> (Vec<Op>, WallTime) {
     let recorded = record(policy(LAYOUTS[number], Duration::from_secs(3_600), Duration::ZERO), steps);
     let closed = recorded.recordings.into_iter().filter(|recording| matches!(recording.ending, Ending::Closed(_)));
-    closed.map(|recording| recording.ops).max_by_key(Vec::len).unwrap_or_default()
+    let longest = closed.max_by_key(|recording| recording.ops.len());
+    longest.map_or((Vec::new(), settle::wall_start()), |recording| (recording.ops, recording.opening.started_at))
 }
 
 /// Every operation of the sample's recording, in each layout.
-fn sample() -> &'static [Vec<Op>; 4] {
-    static RECORDINGS: OnceLock<[Vec<Op>; 4]> = OnceLock::new();
+fn sample() -> &'static [(Vec<Op>, WallTime); 4] {
+    static RECORDINGS: OnceLock<[(Vec<Op>, WallTime); 4]> = OnceLock::new();
     RECORDINGS.get_or_init(|| {
         let steps = sample_steps();
         [0, 1, 2, 3].map(|number| longest(number, &steps))
@@ -165,7 +169,7 @@ fn sample() -> &'static [Vec<Op>; 4] {
 
 /// The sample's operations in one layout.
 pub(super) fn sample_ops(number: usize) -> &'static [Op] {
-    &sample()[number]
+    &sample()[number].0
 }
 
 fn sample_steps() -> Vec<Step> {

@@ -21,7 +21,7 @@ pub fn run(data: &[u8]) {
         if selector & 1 == 0 { (Format::Mp4, FileName::mp4()) } else { (Format::Flv, FileName::flv()) };
     let mut directory = Directory::default();
     directory.put(file, bytes.to_vec(), growing);
-    settle::settle(format, &mut directory);
+    settle::settle(format, &mut directory, settle::wall_start());
     if format == Format::Flv
         && let Ok(tags) = Tags::of(Bytes::copy_from_slice(bytes))
     {
