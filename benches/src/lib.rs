@@ -38,5 +38,6 @@ pub fn policy(format: Format) -> Policy {
         track_wait: Duration::from_secs(1),
         names: NameTemplate::default(),
         playlists: false,
+        keep: livetape_record::Keep::default(),
     }
 }

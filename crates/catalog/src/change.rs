@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use livetape_media::{MediaTime, WallTime};
-use livetape_record::{Finding, Gap, RecordingId, Report, SessionId, TaskId};
+use livetape_record::{Finding, Gap, Keep, RecordingId, Report, SessionId, TaskId};
 
 use crate::{AudioFacts, DeletionReason, Facts, Looked, PlanKind, RecordingFilter, StoreRole, TaskRow, VideoFacts};
 
@@ -434,6 +434,8 @@ pub struct NewRecording {
     pub stream: String,
     /// The task it is for; `None`: it is recorded by a template.
     pub task: Option<TaskId>,
+    /// How long it is kept.
+    pub keep: Keep,
     /// Where it will be in the store. No other recording has the same.
     pub key: String,
     /// The calendar's time at its start.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use livetape_media::{MediaTime, WallTime};
-use livetape_record::Gap;
+use livetape_record::{Gap, Keep};
 use rusqlite::Row;
 use rusqlite::types::{Type, ValueRef};
 
@@ -15,7 +15,8 @@ use crate::{AudioFacts, CatalogError, EventRow, Hold, RecordingRow, SessionRow, 
 pub(crate) const RECORDING: &str = "id, node, app, stream, state, key, started_ms, ended_ms, start_reason, end_reason, \
      size_bytes, duration_ms, video_codec, video_width, video_height, video_frame_rate, video_frames, audio_codec, \
      audio_sample_rate, audio_channels, audio_frames, recovered, error, ready_ms, spool_evicted, start_ms, lost_ms, \
-     upload, store, deleting, media_of, held_ms, held_by, held_reason, released_ms, task, waiting_ms, gaps";
+     upload, store, deleting, media_of, held_ms, held_by, held_reason, released_ms, task, waiting_ms, gaps, \
+     retention_ms";
 
 /// What [`session`] reads, in this order.
 pub(crate) const SESSION: &str = "id, node, app, stream, query, remote_addr, started_ms, ended_ms, end_reason, tc_url, \
@@ -75,6 +76,7 @@ pub(crate) fn recording(row: &Row<'_>) -> rusqlite::Result<RecordingRow> {
         task: optional_parsed(row, 35)?,
         waiting_until: optional_time(row, 36)?,
         gaps: gaps(row, 37)?,
+        keep: Keep::from_millis(optional_unsigned(row, 38)?),
     })
 }
 

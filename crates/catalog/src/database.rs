@@ -16,7 +16,7 @@ use crate::sound::{check_files, check_schema, is_ours};
 /// In the file's header, so that no other program's database is taken for a catalog: "LTAP".
 pub(crate) const APPLICATION_ID: i64 = 0x4C54_4150;
 /// Step N brings a catalog from version N to N + 1. Never changed once released.
-pub(crate) const MIGRATIONS: [&str; 10] = [
+pub(crate) const MIGRATIONS: [&str; 11] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
@@ -27,6 +27,7 @@ pub(crate) const MIGRATIONS: [&str; 10] = [
     include_str!("schema/8.sql"),
     include_str!("schema/9.sql"),
     include_str!("schema/10.sql"),
+    include_str!("schema/11.sql"),
 ];
 /// The schema this program works with.
 const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -45,8 +45,8 @@ pub use filter::{DEFAULT_LIMIT, MAX_LIMIT, Page, RecordingFilter};
 pub use gaps::GapView;
 pub use inspect::{FoundRow, Inspection, ReadyEvent, Use, ready_event_id};
 pub use query::{
-    Counts, DeletionPlan, DeletionRow, DeliveryFilter, EndpointCounts, Found, Looked, Selected, StoredEndpoint,
-    TapeFilter, TaskFilter,
+    Counts, Deletable, DeletionPlan, DeletionRow, DeliveryFilter, EndpointCounts, Found, Looked, Selected,
+    StoredEndpoint, TapeFilter, TaskFilter,
 };
 pub use rebuild::{Rebuilt, rebuild};
 pub use row::{AudioFacts, Facts, Hold, PlaylistFacts, RecordingRow, SessionRow, VideoFacts};

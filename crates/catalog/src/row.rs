@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use livetape_media::{MediaTime, WallTime};
-use livetape_record::{Gap, RecordingId, SessionId, TaskId};
+use livetape_record::{Gap, Keep, RecordingId, SessionId, TaskId};
 
 use crate::{DeletionReason, RecordingState, StoreRole};
 
@@ -97,6 +97,20 @@ pub struct RecordingRow {
     pub gaps: Vec<Gap>,
     /// The task it is for; `None`: it is recorded by a template.
     pub task: Option<TaskId>,
+    /// How long it is kept.
+    pub keep: Keep,
+}
+
+impl RecordingRow {
+    /// When its time is over, once it is ready, if its template says so.
+    pub fn expires_at(&self) -> Option<WallTime> {
+        match self.keep {
+            Keep::AsOthers | Keep::Ever => None,
+            Keep::For(length) => {
+                Some(self.ready_at?.plus_millis(i64::try_from(length.as_millis()).unwrap_or(i64::MAX)))
+            }
+        }
+    }
 }
 
 /// That somebody holds a recording, so that it is not deleted.

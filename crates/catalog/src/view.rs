@@ -84,6 +84,12 @@ pub struct RecordingView {
     /// The task it is for; left out when it is recorded by a template.
     #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
     pub task_id: Option<TaskId>,
+    /// How long it is kept once it is ready, 0 for ever; left out when its template does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_ms: Option<u64>,
+    /// When that is over, once it is ready.
+    #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<WallTime>,
 }
 
 /// A recording's state as the API and events show it.
@@ -120,6 +126,7 @@ impl RecordingView {
             .zip(duration_ms)
             .filter(|(_, ms)| *ms > 0)
             .map(|(bytes, ms)| u64::try_from(u128::from(bytes) * 8_000 / u128::from(ms)).unwrap_or(u64::MAX));
+        let expires_at = row.expires_at();
         Self {
             id: row.id,
             session_id: row.id.session,
@@ -149,6 +156,8 @@ impl RecordingView {
             waiting_until: row.waiting_until,
             gaps: row.gaps.into_iter().map(GapView::from).collect(),
             task_id: row.task,
+            retention_ms: row.keep.as_millis(),
+            expires_at,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Recordings that somebody holds, and those that go by a filter.
 
 use livetape_fake_s3::Profile;
-use livetape_testkit::deadline::eventually;
+use livetape_testkit::deadline::{eventually, within};
 use livetape_testkit::ffmpeg::{self, Version};
 use livetape_testkit::livetape::{Settings, files_below, of_format};
 use livetape_testkit::{Livetape, Receiver, clip};
@@ -55,6 +55,68 @@ fn held_and_deleted(settings: &Settings, keys: &dyn Fn(&Livetape) -> Vec<String>
     assert_eq!(livetape.http.delete(&path).status, 204);
     receiver.wait_for("recording.deleted", 6);
     assert!(keys(&livetape).iter().all(|key| key.starts_with("live/kept/")));
+    livetape.fsck().unwrap();
+}
+
+const TEMPLATES: &str = r#"
+[[templates]]
+name = "brief"
+retention = "1s"
+
+[[templates]]
+name = "archive"
+retention = "0s"
+
+[[rules]]
+streams = "live/brief-*"
+template = "brief"
+
+[[rules]]
+streams = "live/archive-*"
+template = "archive"
+"#;
+
+#[test]
+fn each_stream_is_kept_as_long_as_its_template_says_through_a_kill() {
+    let receiver = Receiver::start();
+    let settings = Settings::new().formats(&["mp4"]).set("store.retention", "\"2s\"").webhook_as(TEMPLATES);
+    let mut livetape = Livetape::start(&settings.webhook(&receiver));
+    for stream in ["brief-1", "brief-2", "archive-1", "other"] {
+        ffmpeg::push_all(Version::Debian, &clip::plain(), &livetape.url(stream));
+        livetape.wait_ready(stream, &["mp4"], 1);
+    }
+    let one = |livetape: &Livetape, stream: &str| livetape.of_stream(stream).remove(0);
+    let held = one(&livetape, "brief-2");
+    let hold = format!("/v1/recordings/{}/hold", held.text("id"));
+    assert_eq!(livetape.http.send("PUT", &hold, Some(&json!({ "reason": "case 7" }))).status, 200);
+    let growing = ffmpeg::push(Version::Debian, &clip::long(), &livetape.url("archive-2"), ffmpeg::Pace::Live);
+    livetape.wait_live("archive-2", 2.0);
+    livetape.kill();
+    drop(growing);
+    let expired = std::time::Instant::now() + std::time::Duration::from_secs(2);
+    livetape.start_again();
+    let brief = one(&livetape, "brief-1");
+    let times = ["started_at", "expires_at"].map(|name| brief.text(name));
+    assert!(brief.number("retention_ms") == 1_000 && times[0] < times[1], "{brief:?}");
+    assert_eq!(one(&livetape, "other").0.get("retention_ms"), None);
+    for recording in livetape.wait_ready("archive-2", &["mp4"], 1).into_iter().chain([one(&livetape, "archive-1")]) {
+        assert_eq!((recording.number("retention_ms"), recording.0.get("expires_at")), (0, None), "{recording:?}");
+    }
+    // Their time may have been over when it started: the first round trusts no calendar.
+    assert_eq!(livetape.of_stream("brief-1").len() + livetape.of_stream("other").len(), 2);
+    let gone = within(std::time::Duration::from_secs(150), "those that are over go", || {
+        let told = receiver.deliveries().into_iter().filter(|delivery| delivery.kind() == "recording.deleted");
+        let gone: Vec<Value> = told.map(|delivery| delivery.body).collect();
+        if gone.len() == 2 { Ok(gone) } else { Err(format!("{gone:?}")) }
+    });
+    assert!(std::time::Instant::now() > expired);
+    let mut streams: Vec<_> = gone.iter().map(|event| event["data"]["stream"].as_str().unwrap()).collect();
+    streams.sort_unstable();
+    assert_eq!(streams, ["brief-1", "other"]);
+    assert!(gone.iter().all(|event| event["data"]["deletion_reason"] == "retention"), "{gone:#?}");
+    for stream in ["brief-2", "archive-1", "archive-2"] {
+        ffmpeg::assert_decodes_silently(&livetape.file(&one(&livetape, stream)));
+    }
     livetape.fsck().unwrap();
 }
 

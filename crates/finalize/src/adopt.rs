@@ -13,7 +13,7 @@
 use livetape_catalog::{Applied, Catalog, CatalogError, Change, NewRecording, NewSession};
 use livetape_disk::Spool;
 use livetape_media::{Format, MediaTime, WallTime};
-use livetape_record::{RecordingId, SessionId, StartReason};
+use livetape_record::{Keep, RecordingId, SessionId, StartReason};
 use tracing::warn;
 
 use crate::{FinalizeError, Label};
@@ -123,6 +123,8 @@ fn guess(catalog: &Catalog, id: RecordingId) -> Result<(NewSession, NewRecording
         app,
         stream,
         task: None,
+        // How long it was to be kept is not known: its age is no reason to delete it.
+        keep: Keep::Ever,
         key: format!("{APP}/{}/{id}{ending}", id.session),
         started_at,
         start: MediaTime::ZERO,

@@ -4,7 +4,7 @@
 
 use livetape_catalog::{NewRecording, NewSession, SessionRow};
 use livetape_media::{MediaTime, WallTime};
-use livetape_record::{RecordingId, SessionId, TaskId};
+use livetape_record::{Keep, RecordingId, SessionId, TaskId};
 use serde::{Deserialize, Serialize};
 
 /// What a recording is: what its row, and its session's, began with.
@@ -46,6 +46,8 @@ struct Text {
     playlists: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     task: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retention_ms: Option<u64>,
 }
 
 const VERSION: u32 = 1;
@@ -85,6 +87,7 @@ impl Label {
             start_reason: recording.start_reason.clone(),
             playlists: self.playlists.clone(),
             task: recording.task.map(|task| task.to_string()),
+            retention_ms: recording.keep.as_millis(),
         };
         // Texts and numbers always have a JSON; without a label the recording is as good.
         serde_json::to_vec(&text).unwrap_or_default()
@@ -122,6 +125,7 @@ impl Label {
                 app: text.app,
                 stream: text.stream,
                 task,
+                keep: Keep::from_millis(text.retention_ms),
                 key: text.key,
                 started_at: time(&text.started_at)?,
                 start: MediaTime::from_millis(text.start_ms),
@@ -160,6 +164,7 @@ mod tests {
                 app,
                 stream,
                 task: Some(TaskId(session.0)),
+                keep: Keep::Ever,
                 key: "live/room-3/index.m3u8".into(),
                 started_at: started_at.plus_millis(1_800_040),
                 start: MediaTime::from_millis(-40),
@@ -175,7 +180,10 @@ mod tests {
     fn what_is_written_is_read() {
         let label = label();
         assert!(!String::from_utf8(label.to_bytes()).unwrap().contains("playlists"));
-        for label in [Label { playlists: Some("live/room-3/index.m3u8".into()), ..label.clone() }, label] {
+        let mut common = label.clone();
+        common.recording.keep = Keep::AsOthers;
+        assert!(!String::from_utf8(common.to_bytes()).unwrap().contains("retention"));
+        for label in [Label { playlists: Some("live/room-3/index.m3u8".into()), ..label.clone() }, label, common] {
             assert_eq!(Label::parse(&label.recording.id, &label.to_bytes()).unwrap(), label);
         }
     }

@@ -59,7 +59,7 @@ const PATIENCE: usize = 8;
 /// When recordings are deleted by themselves. By default, never.
 #[derive(Clone, Default)]
 pub struct Policy {
-    /// How long after its end one is kept; `None`: for ever.
+    /// How long one is kept, once it is ready, whose template does not say; `None`: for ever.
     pub keep: Option<Duration>,
     /// How long events are kept, and what became of them; `None`: for ever.
     pub keep_events: Option<Duration>,

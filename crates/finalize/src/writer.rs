@@ -421,6 +421,7 @@ fn new_recording(opening: &Opening) -> NewRecording {
         app: opening.stream.app.clone(),
         stream: opening.stream.name.clone(),
         task: opening.task,
+        keep: opening.keep,
         key: opening.key.clone(),
         started_at: opening.started_at,
         start: opening.start,

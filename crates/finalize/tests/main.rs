@@ -18,6 +18,8 @@ mod flaky_store;
 mod inspection;
 #[path = "main/keeping.rs"]
 mod keeping;
+#[path = "main/kept.rs"]
+mod kept;
 #[path = "main/lost.rs"]
 mod lost;
 #[path = "main/outage.rs"]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use livetape_media::{Format, Item};
 use livetape_mux::{Layout, Op, SegmentType, Summary};
-use livetape_record::{Effect, Gap, NameTemplate, Opening, Policy, RecordingId, SessionId};
+use livetape_record::{Effect, Gap, Keep, NameTemplate, Opening, Policy, RecordingId, SessionId};
 
 use crate::directory::Directory;
 use crate::footage::{Mark, Step, marks};
@@ -78,6 +78,7 @@ pub fn policy((format, segment_type): (Format, SegmentType), max: Duration, min:
         track_wait: Duration::from_secs(1),
         names: NameTemplate::default(),
         playlists: format == Format::Mp4,
+        keep: Keep::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use livetape_media::{Format, MediaTime, Track, WallTime, Warning};
 use livetape_mux::{Op, Summary};
 
-use crate::{CutReason, RecordingId, Report, SessionId, StartReason, StopReason, StreamPath, TaskId};
+use crate::{CutReason, Keep, RecordingId, Report, SessionId, StartReason, StopReason, StreamPath, TaskId};
 
 /// One thing to do, in order. A recorder has at most one recording open at a time: operations
 /// belong to the one opened last.
@@ -40,6 +40,8 @@ pub struct Opening {
     pub stream: StreamPath,
     /// The task it is for; `None`: it is recorded by a template.
     pub task: Option<TaskId>,
+    /// How long it is kept.
+    pub keep: Keep,
     /// Its format.
     pub format: Format,
     /// The key it will have in the store.

@@ -7,6 +7,7 @@
 mod align;
 mod effect;
 mod id;
+mod keep;
 mod measure;
 mod name;
 mod numbers;
@@ -22,6 +23,7 @@ mod tail;
 pub use align::{Align, AlignError, UtcOffset};
 pub use effect::{Abandoning, Closing, Discarding, Effect, Gap, Opening, Pausing, Resuming};
 pub use id::{RecordingId, SessionId, StreamPath, TaskId};
+pub use keep::Keep;
 pub use name::{COMPONENT_MAX_BYTES, NameFields, NameTemplate, TemplateError};
 pub use numbers::Numbers;
 pub use policy::Policy;

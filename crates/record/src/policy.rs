@@ -5,7 +5,7 @@ use std::time::Duration;
 use livetape_media::Format;
 use livetape_mux::Layout;
 
-use crate::{Align, NameTemplate};
+use crate::{Align, Keep, NameTemplate};
 
 /// How a session is recorded in one format.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +28,8 @@ pub struct Policy {
     pub names: NameTemplate,
     /// MP4: HLS playlists over each recording's fragments are written with it, as a recording of their own.
     pub playlists: bool,
+    /// How long recordings are kept.
+    pub keep: Keep,
 }
 
 impl Policy {

@@ -412,6 +412,7 @@ impl Recorder {
             session: self.session,
             stream: self.stream.clone(),
             task: self.task,
+            keep: self.policy.keep,
             format: self.policy.format,
             key,
             playlists,

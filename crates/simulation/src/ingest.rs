@@ -10,7 +10,7 @@ use livetape_disk::Pulse;
 use livetape_finalize::{Destination, Writer};
 use livetape_media::{EndReason, Format, Item, MediaTime, Now};
 use livetape_mux::{Layout, SegmentType};
-use livetape_record::{Effect, NameTemplate, Policy, Recorder, SessionId, StreamPath};
+use livetape_record::{Effect, Keep, NameTemplate, Policy, Recorder, SessionId, StreamPath};
 use livetape_rtmp::{Limits, Output, Session};
 use uuid::Uuid;
 
@@ -28,6 +28,7 @@ pub fn policies(over: bool) -> Vec<Policy> {
         track_wait: Duration::from_secs(1),
         names: NameTemplate::default(),
         playlists: over && format == Format::Mp4,
+        keep: Keep::default(),
     };
     Format::ALL.into_iter().filter(|format| !over || *format != Format::Hls).map(policy).collect()
 }

@@ -41,6 +41,7 @@ impl Work<'_> {
             app: media.app.clone(),
             stream: media.stream.clone(),
             task: media.task,
+            keep: media.keep,
             key: key.to_owned(),
             started_at: media.started_at,
             start: media.start.unwrap_or_default(),

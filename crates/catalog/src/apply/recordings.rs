@@ -44,13 +44,15 @@ impl Work<'_> {
         let audio = new.audio.as_ref();
         let (video_frames, audio_frames) =
             (frames(video.map(|video| video.frames))?, frames(audio.map(|audio| audio.frames))?);
+        let retention_ms =
+            new.keep.as_millis().map(|millis| signed("how long a recording is kept", millis)).transpose()?;
         self.connection
             .prepare_cached(
                 "INSERT INTO recordings (id, session, node, app, stream, subject, format, state, key, started_ms, \
                  start_reason, video_codec, video_width, video_height, video_frame_rate, video_frames, audio_codec, \
-                 audio_sample_rate, audio_channels, audio_frames, start_ms, media_of, task) \
+                 audio_sample_rate, audio_channels, audio_frames, start_ms, media_of, task, retention_ms) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'recording', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-                 ?18, ?19, ?20, ?21, ?22)",
+                 ?18, ?19, ?20, ?21, ?22, ?23)",
             )
             .and_then(|mut insert| {
                 insert.execute(params![
@@ -76,6 +78,7 @@ impl Work<'_> {
                     new.start.as_millis(),
                     media_of.map(RecordingId::to_string),
                     new.task.map(|task| task.to_string()),
+                    retention_ms,
                 ])
             })
             .map_err(CatalogError::sqlite("writing a recording"))?;

@@ -6,31 +6,48 @@ use rusqlite::params;
 use super::rows;
 use crate::{Catalog, CatalogError, RecordingRow, StoreRole, columns};
 
+/// Which recordings may be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletable {
+    /// All, those that ended first before others.
+    Oldest,
+    /// Those of which no template says how long they are kept and that were ready before this moment, in that order.
+    ReadyBefore(WallTime),
+    /// Those whose time, as their template says it, was over before this moment, in that order.
+    ExpiredBefore(WallTime),
+}
+
 impl Catalog {
-    /// The first `limit` recordings to be deleted, those that ended first before others: ready, out of the
-    /// spool, not being deleted yet, held by nobody; with `before`, those that ended before it; with `store`, those that
-    /// this one has. Playlists over an MP4 are not among them: they go with it.
-    pub fn oldest_stored(
+    /// The first `limit` recordings of a store that may be deleted for this: ready, out of the spool, not being deleted
+    /// yet, held by nobody. Playlists over an MP4 are not among them: they go with it.
+    pub fn deletable(
         &self,
-        before: Option<WallTime>,
-        store: Option<StoreRole>,
+        which: Deletable,
+        store: StoreRole,
         limit: usize,
     ) -> Result<Vec<RecordingRow>, CatalogError> {
         let store = match store {
-            None => "TRUE",
-            Some(StoreRole::Primary) => "store IS NULL",
-            Some(StoreRole::Fallback) => "store = 'fallback'",
+            StoreRole::Primary => "store IS NULL",
+            StoreRole::Fallback => "store = 'fallback'",
+        };
+        let (index, condition, order, before) = match which {
+            Deletable::Oldest => ("recordings_stored", "ended_ms < ?1", "ended_ms", i64::MAX),
+            Deletable::ReadyBefore(before) => {
+                let condition = "retention_ms IS NULL AND ready_ms < ?1";
+                ("recordings_common", condition, "ready_ms", before.as_unix_millis())
+            }
+            Deletable::ExpiredBefore(before) => {
+                let condition = "retention_ms > 0 AND ready_ms + retention_ms < ?1";
+                ("recordings_expiring", condition, "ready_ms + retention_ms", before.as_unix_millis())
+            }
         };
         let sql = format!(
-            "SELECT {} FROM recordings INDEXED BY recordings_stored \
-             WHERE state = 'ready' AND deleting IS NULL AND held_ms IS NULL AND ended_ms < ?1 AND spool_evicted = 1 AND media_of IS NULL \
-             AND {store} \
-             ORDER BY ended_ms, id LIMIT ?2",
+            "SELECT {} FROM recordings INDEXED BY {index} WHERE state = 'ready' AND deleting IS NULL AND held_ms IS NULL \
+             AND {store} AND {condition} AND spool_evicted = 1 AND media_of IS NULL ORDER BY {order}, id LIMIT ?2",
             columns::RECORDING
         );
-        let before = before.map_or(i64::MAX, WallTime::as_unix_millis);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.readers().with("listing the oldest recordings", |connection| {
+        self.readers().with("listing recordings that may be deleted", |connection| {
             rows(connection, &sql, params![before, limit], columns::recording)
         })
     }

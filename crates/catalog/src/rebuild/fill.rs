@@ -36,7 +36,7 @@ const PASSES: [&[Table]; 6] = [
     &[Table::Attempts],
 ];
 /// Columns of a recording in each version that added some.
-const RECORDING_COLUMNS: [usize; 7] = [29, 31, 34, 35, 40, 41, 43];
+const RECORDING_COLUMNS: [usize; 8] = [29, 31, 34, 35, 40, 41, 43, 44];
 /// Columns of a session up to version 3, and now.
 const SESSION_COLUMNS: [usize; 2] = [10, 12];
 

@@ -209,6 +209,7 @@ fn recording(kind: &str, at_ms: i64, body: &str, node: &str) -> Option<Vec<Value
         column(data, "task_id"),
         Value::Null,
         gaps(data).map_or(Value::Null, |gaps| Value::Text(crate::gaps::write(&gaps))),
+        column(data, "retention_ms"),
     ])
 }
 

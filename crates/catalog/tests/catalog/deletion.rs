@@ -1,10 +1,10 @@
 //! Recordings that are deleted: what is chosen, what is said meanwhile, and what is left.
 
 use livetape_catalog::{
-    Applied, Catalog, CatalogError, Change, DeletionReason, Facts, Inspection, NewRecording, RecordingFilter,
-    RecordingRow, RecordingState, StoreRole, Use, rebuild,
+    Applied, Catalog, CatalogError, Change, Deletable, DeletionReason, Facts, Inspection, NewRecording,
+    RecordingFilter, RecordingRow, RecordingState, StoreRole, Use, rebuild,
 };
-use livetape_record::RecordingId;
+use livetape_record::{Keep, RecordingId};
 
 use crate::fixture::{
     Fixture, at, deleted, deleting, evicted, finished, options, ready, recording, recording_id, session, session_id,
@@ -12,8 +12,13 @@ use crate::fixture::{
 
 /// A recording that ended so many seconds after the start, has so many bytes, and is out of the spool.
 fn stored(fixture: &Fixture, number: u128, ended: i64, size_bytes: u64, store: StoreRole) {
+    stored_for(fixture, number, ended, size_bytes, store, Keep::AsOthers);
+}
+
+/// The same of one that is kept so long.
+fn stored_for(fixture: &Fixture, number: u128, ended: i64, size_bytes: u64, store: StoreRole, keep: Keep) {
     fixture.done(Change::SessionStarted(session(number)));
-    fixture.done(Change::RecordingOpened(recording(number)));
+    fixture.done(Change::RecordingOpened(NewRecording { keep, ..recording(number) }));
     let Change::RecordingFinished { id, reason, facts, recovered, lost, .. } = finished(number) else { unreachable!() };
     let facts = Facts { size_bytes, ..facts };
     fixture.done(Change::RecordingFinished { id, ended_at: at(ended), reason, facts, recovered, lost });
@@ -102,22 +107,90 @@ fn those_that_ended_first_are_chosen_first_and_none_that_is_in_use() {
     let second = RecordingId { sequence: 2, ..recording_id(5) };
     fixture.done(Change::RecordingOpened(NewRecording { id: second, key: "other".to_owned(), ..recording(5) }));
 
-    let oldest =
-        |before: Option<i64>, store, limit| ids(&fixture.catalog.oldest_stored(before.map(at), store, limit).unwrap());
+    let choose = |which, store, limit| ids(&fixture.catalog.deletable(which, store, limit).unwrap());
+    let (first, second) = (StoreRole::Primary, StoreRole::Fallback);
     let [one, two, three, four] = [1, 2, 3, 4].map(recording_id);
-    assert_eq!(oldest(None, None, 10), [two, three, one, four]);
-    assert_eq!(oldest(None, None, 2), [two, three]);
-    assert_eq!(oldest(Some(40), None, 10), [two, three], "before, not at");
-    assert_eq!(oldest(None, Some(StoreRole::Primary), 10), [two, one, four]);
-    assert_eq!(oldest(None, Some(StoreRole::Fallback), 10), [three]);
+    assert_eq!(choose(Deletable::Oldest, first, 10), [two, one, four]);
+    assert_eq!(choose(Deletable::Oldest, first, 2), [two, one]);
+    assert_eq!(choose(Deletable::Oldest, second, 10), [three]);
+    assert_eq!(choose(Deletable::ReadyBefore(at(40)), first, 10), [two], "before, not at");
 
     fixture.done(deleting(2, DeletionReason::Request));
     fixture.done(deleting(3, DeletionReason::Quota));
-    assert_eq!(oldest(None, None, 10), [one, four]);
+    assert_eq!(choose(Deletable::Oldest, first, 10), [one, four]);
+    assert_eq!(choose(Deletable::Oldest, second, 10), []);
     let being = |after: &str, limit| ids(&fixture.catalog.being_deleted(after, limit).unwrap());
     assert_eq!(being("", 10), [two, three]);
     assert_eq!(being("", 1), [two]);
     assert_eq!(being(&two.to_string(), 10), [three]);
+}
+
+#[test]
+fn a_recording_is_kept_as_long_as_its_template_said_and_others_as_long_as_all() {
+    let fixture = Fixture::new();
+    let (first, second) = (StoreRole::Primary, StoreRole::Fallback);
+    let seconds = |seconds| Keep::For(std::time::Duration::from_secs(seconds));
+    for (number, ended, store, keep) in [
+        (1, 40, first, seconds(10)),
+        (2, 20, first, seconds(100)),
+        (3, 30, first, Keep::Ever),
+        (4, 10, first, Keep::AsOthers),
+        (5, 41, second, seconds(5)),
+        (6, 39, first, seconds(10)),
+    ] {
+        stored_for(&fixture, number, ended, 100, store, keep);
+    }
+    let choose = |which, store| ids(&fixture.catalog.deletable(which, store, 10).unwrap());
+    let [one, two, three, four, five, six] = [1, 2, 3, 4, 5, 6].map(recording_id);
+    assert_eq!(choose(Deletable::ExpiredBefore(at(50)), first), [six], "before, not at");
+    assert_eq!(choose(Deletable::ExpiredBefore(at(51)), first), [six, one], "whose time was over first");
+    assert_eq!(choose(Deletable::ExpiredBefore(at(100_000)), first), [six, one, two]);
+    assert_eq!(choose(Deletable::ExpiredBefore(at(100_000)), second), [five]);
+    assert_eq!(choose(Deletable::ReadyBefore(at(100_000)), first), [four]);
+    assert_eq!(choose(Deletable::Oldest, first), [four, two, three, six, one], "for room all are alike");
+    let hold = Change::RecordingHeld { id: six, at: at(60), by: "court".to_owned(), reason: "case 7".to_owned() };
+    fixture.done(hold);
+    assert_eq!(choose(Deletable::ExpiredBefore(at(51)), first), [one]);
+
+    let view = |id| fixture.catalog.recording(&id).unwrap().unwrap();
+    assert_eq!((view(one).retention_ms, view(one).expires_at), (Some(10_000), Some(at(50))));
+    assert_eq!((view(three).retention_ms, view(three).expires_at), (Some(0), None));
+    assert_eq!((view(four).retention_ms, view(four).expires_at), (None, None));
+    let events = fixture.events();
+    let told = |id: RecordingId, kind: &str| {
+        let name = id.to_string().replace("rec_", "evt_") + kind;
+        let event = events.iter().find(|event| event.id == name).unwrap();
+        serde_json::from_str::<serde_json::Value>(&event.body).unwrap()["data"].clone()
+    };
+    let started = told(one, "_started");
+    assert_eq!((started["retention_ms"].as_u64(), started.get("expires_at")), (Some(10_000), None));
+    assert_eq!(told(one, "_ended").get("expires_at"), None, "it is not ready yet");
+    assert_eq!(told(one, "_ready")["expires_at"], at(50).to_string());
+    assert_eq!(told(four, "_ready").get("retention_ms"), None);
+}
+
+#[test]
+fn what_is_chosen_for_deletion_is_found_by_an_index_alone() {
+    let fixture = Fixture::new();
+    let plan = |index: &str, condition: &str, order: &str| -> String {
+        let connection = fixture.raw();
+        let sql = format!(
+            "EXPLAIN QUERY PLAN SELECT * FROM recordings INDEXED BY {index} WHERE state = 'ready' AND deleting IS NULL \
+             AND held_ms IS NULL AND store IS NULL AND {condition} ORDER BY {order}, id LIMIT 100"
+        );
+        let mut select = connection.prepare(&sql).unwrap();
+        let steps = select.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    };
+    for (index, condition, order) in [
+        ("recordings_stored", "ended_ms < 9", "ended_ms"),
+        ("recordings_common", "retention_ms IS NULL AND ready_ms < 9", "ready_ms"),
+        ("recordings_expiring", "retention_ms > 0 AND ready_ms + retention_ms < 9", "ready_ms + retention_ms"),
+    ] {
+        let found = plan(index, condition, order);
+        assert!(found.starts_with("SEARCH") && found.contains("store=?"), "{index}: {found}");
+        assert!(found.contains("<?") && !found.contains("TEMP B-TREE"), "{index}: {found}");
+    }
 }
 
 #[test]
@@ -141,9 +214,10 @@ fn what_is_stored_is_kept_count_of() {
 #[test]
 fn what_was_deleted_does_not_come_back_with_a_catalog_that_is_made_anew() {
     let fixture = Fixture::with_endpoints(&["hook"]);
-    for number in 1..=3 {
-        stored(&fixture, number, 11, 500, StoreRole::Primary);
-    }
+    let keep = Keep::For(std::time::Duration::from_secs(7));
+    stored(&fixture, 1, 11, 500, StoreRole::Primary);
+    stored(&fixture, 2, 11, 500, StoreRole::Primary);
+    stored_for(&fixture, 3, 11, 500, StoreRole::Primary, keep);
     fixture.done(deleting(1, DeletionReason::Retention));
     fixture.done(deleted(1));
     fixture.done(deleting(2, DeletionReason::Request));
@@ -160,6 +234,7 @@ fn what_was_deleted_does_not_come_back_with_a_catalog_that_is_made_anew() {
     let row = catalog.recording_row(&recording_id(2)).unwrap().unwrap();
     assert_eq!(row.deleting, Some(DeletionReason::Request));
     assert_eq!(catalog.stored_bytes().unwrap(), 500);
+    assert_eq!(catalog.recording_row(&recording_id(3)).unwrap().unwrap().keep, keep);
     assert_eq!(catalog.apply(deleted(1)).unwrap(), Applied::Already);
     drop(catalog);
     let inspection = Inspection::open(&path, Use::Nobody).unwrap();

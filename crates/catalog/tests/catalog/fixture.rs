@@ -142,6 +142,7 @@ pub fn session(number: u128) -> NewSession {
 pub fn recording(number: u128) -> NewRecording {
     NewRecording {
         task: None,
+        keep: livetape_record::Keep::default(),
         id: recording_id(number),
         app: "live".to_owned(),
         stream: format!("s{number}"),

@@ -1,7 +1,7 @@
 //! Recordings that somebody holds.
 
 use livetape_catalog::{
-    Applied, CatalogError, Change, DeletionReason, Hold, RecordingFilter, RecordingRow, StoreRole, rebuild,
+    Applied, CatalogError, Change, Deletable, DeletionReason, Hold, RecordingFilter, RecordingRow, StoreRole, rebuild,
 };
 use livetape_record::RecordingId;
 
@@ -44,7 +44,7 @@ fn one_that_is_held_is_not_deleted_for_whatever_reason_and_goes_when_it_is_relea
         );
         assert!(error.is_refusal());
     }
-    let oldest = fixture.catalog.oldest_stored(None, Some(StoreRole::Primary), 10).unwrap();
+    let oldest = fixture.catalog.deletable(Deletable::Oldest, StoreRole::Primary, 10).unwrap();
     assert_eq!(oldest.into_iter().map(|row| row.id).collect::<Vec<_>>(), [recording_id(2)]);
 
     fixture.done(released(1));

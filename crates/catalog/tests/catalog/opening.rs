@@ -49,7 +49,7 @@ fn the_database_is_as_durable_and_strict_as_it_should_be() {
     };
     assert_eq!(pragma("journal_mode"), format!("{:?}", rusqlite::types::ValueRef::Text(b"wal")));
     assert_eq!(pragma("application_id"), "Integer(1280590160)");
-    assert_eq!(pragma("user_version"), "Integer(10)");
+    assert_eq!(pragma("user_version"), "Integer(11)");
     assert!(connection.execute("INSERT INTO tallies VALUES ('x', 'many')", []).is_err(), "tables are strict");
     assert!(rusqlite::version_number() >= 3_051_003);
 }
@@ -84,6 +84,7 @@ fn every_column_has_a_comment() {
         include_str!("../../src/schema/8.sql"),
         include_str!("../../src/schema/9.sql"),
         include_str!("../../src/schema/10.sql"),
+        include_str!("../../src/schema/11.sql"),
     ];
     for (before, line) in later.iter().flat_map(|steps| steps.lines().zip(steps.lines().skip(1))) {
         assert!(!line.contains("ADD COLUMN") || before.starts_with("-- "), "{line}");
@@ -123,8 +124,8 @@ fn a_log_without_its_file_is_damage_not_a_new_catalog() {
 #[test]
 fn a_later_version_and_other_programs_files_are_refused() {
     let (_directory, path) = closed();
-    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 11).unwrap();
-    assert!(matches!(refused(&path), CatalogError::Newer { found: 11, known: 10, .. }));
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 12).unwrap();
+    assert!(matches!(refused(&path), CatalogError::Newer { found: 12, known: 11, .. }));
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("other.db");

@@ -43,6 +43,7 @@ fn fill(fixture: &Fixture, numbers: std::ops::Range<u128>) -> Vec<Known> {
         submit(Change::SessionStarted(NewSession { app: app.clone(), stream: stream.clone(), ..session(n) }));
         submit(Change::RecordingOpened(NewRecording {
             task: None,
+            keep: livetape_record::Keep::default(),
             id,
             app: app.clone(),
             stream: stream.clone(),

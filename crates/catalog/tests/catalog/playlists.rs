@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use livetape_catalog::{
-    Applied, Catalog, CatalogError, Change, DeletionReason, Facts, PlaylistFacts, RecordingRow, RecordingState,
-    StoreRole, rebuild,
+    Applied, Catalog, CatalogError, Change, Deletable, DeletionReason, Facts, PlaylistFacts, RecordingRow,
+    RecordingState, StoreRole, rebuild,
 };
 use livetape_media::Format;
 use livetape_record::RecordingId;
@@ -128,7 +128,7 @@ fn playlists_are_deleted_before_their_mp4_or_alone() {
     };
     let id = recording_id(1).playlists();
     let fixture = whole();
-    let oldest = fixture.catalog.oldest_stored(None, Some(StoreRole::Primary), 10).unwrap();
+    let oldest = fixture.catalog.deletable(Deletable::Oldest, StoreRole::Primary, 10).unwrap();
     assert_eq!(oldest.iter().map(|row| row.id).collect::<Vec<_>>(), [recording_id(1)], "they go with it");
     fixture.done(deleting(1, DeletionReason::Retention));
     assert_eq!(row(&fixture).deleting, Some(DeletionReason::Retention));

@@ -1,11 +1,15 @@
-//! Which recordings are over: too old, too many, or in the way of new ones. Always those that ended first.
+//! Which recordings are over: too old, too many, or in the way of new ones. Always those whose time was over first, or
+//! that ended first.
+//!
+//! How long one is kept says its template, or else what is configured: from when it was ready, so that an outage of the
+//! store takes nobody's time to fetch it. That there is too little room knows no difference.
 //!
 //! A store that has none of what is to be deleted is not the right one: another bucket, a disk that is not
 //! mounted. Nothing is chosen of it then.
 
 use std::collections::BTreeMap;
 
-use livetape_catalog::{Change, DeletionReason, RecordingRow, StoreRole};
+use livetape_catalog::{Change, Deletable, DeletionReason, RecordingRow, StoreRole};
 use livetape_media::WallTime;
 
 use super::{PAGE, Policy};
@@ -45,21 +49,24 @@ pub(super) fn choose(
     let under_way = tools.catalog.being_deleted("", PAGE)?;
     let mut choice = Choice { tools, most, under_way: &under_way, known, chosen: Chosen::default() };
     let every = [StoreRole::Primary, StoreRole::Fallback];
+    if let Some(now) = now {
+        choice.take(DeletionReason::Retention, Deletable::ExpiredBefore(now), &every, u64::MAX)?;
+    }
     if let (Some(keep), Some(now)) = (policy.keep, now) {
         let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
         let over = WallTime::from_unix_millis(now.as_unix_millis().saturating_sub(keep_ms));
-        choice.take(DeletionReason::Retention, Some(over), &every, u64::MAX)?;
+        choice.take(DeletionReason::Retention, Deletable::ReadyBefore(over), &every, u64::MAX)?;
     }
     if let Some(max_bytes) = policy.max_bytes {
         let excess = tools.catalog.stored_bytes()?.saturating_sub(max_bytes);
-        choice.take(DeletionReason::Quota, None, &every, excess)?;
+        choice.take(DeletionReason::Quota, Deletable::Oldest, &every, excess)?;
     }
     if let Some(room) = &policy.room {
         // What is on its way out will be free.
         let rows = under_way.iter().chain(&choice.chosen.rows).filter(|row| row.store == StoreRole::Primary);
         let awaited: u64 = rows.filter_map(|row| row.size_bytes).sum();
         let missing = room.min_free_bytes.saturating_sub((room.free)()?.saturating_add(awaited));
-        choice.take(DeletionReason::LowSpace, None, &every[..1], missing)?;
+        choice.take(DeletionReason::LowSpace, Deletable::Oldest, &every[..1], missing)?;
     }
     Ok(choice.chosen)
 }
@@ -78,7 +85,7 @@ impl Choice<'_> {
     fn take(
         &mut self,
         reason: DeletionReason,
-        before: Option<WallTime>,
+        which: Deletable,
         stores: &[StoreRole],
         bytes: u64,
     ) -> Result<(), FinalizeError> {
@@ -87,7 +94,7 @@ impl Choice<'_> {
             if missing == 0 {
                 break;
             }
-            for row in self.candidates(before, *store)? {
+            for row in self.candidates(which, *store)? {
                 if missing == 0 {
                     break;
                 }
@@ -105,11 +112,11 @@ impl Choice<'_> {
     }
 
     /// What of one store may be chosen next.
-    fn candidates(&mut self, before: Option<WallTime>, store: StoreRole) -> Result<Vec<RecordingRow>, FinalizeError> {
+    fn candidates(&mut self, which: Deletable, store: StoreRole) -> Result<Vec<RecordingRow>, FinalizeError> {
         let taken = self.under_way.iter().chain(&self.chosen.rows).filter(|row| row.store == store).count();
         let mut rows = Vec::new();
         let left = self.most.saturating_sub(taken);
-        for row in if left > 0 { self.tools.catalog.oldest_stored(before, Some(store), left)? } else { Vec::new() } {
+        for row in if left > 0 { self.tools.catalog.deletable(which, store, left)? } else { Vec::new() } {
             // Its row says that it is out of the spool before it is.
             if !self.tools.spool.contains(&row.id.to_string())? {
                 rows.push(row);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use livetape_catalog::{Change, NewRecording};
 use livetape_finalize::{Adopted, Label, adopt, recover, system_clock};
 use livetape_media::{Format, MediaTime};
-use livetape_record::{RecordingId, SessionId};
+use livetape_record::{Keep, RecordingId, SessionId};
 
 use crate::inspection::{finished, forge, look};
 use crate::torn::{Tape, tape};
@@ -20,6 +20,7 @@ fn growing(world: &World, session: SessionId, format: Format) -> RecordingId {
     let id = RecordingId { session, format, sequence: 1 };
     let opened = NewRecording {
         task: None,
+        keep: Keep::For(Duration::from_secs(7)),
         id,
         app: row.app.clone(),
         stream: row.stream.clone(),
@@ -147,6 +148,7 @@ async fn a_label_whose_key_is_another_recordings_does_not_keep_the_media_from_be
     let other = RecordingId { sequence: 2, ..id };
     world.apply(Change::RecordingOpened(NewRecording {
         task: None,
+        keep: livetape_record::Keep::default(),
         id: other,
         app: row.app,
         stream: row.stream,

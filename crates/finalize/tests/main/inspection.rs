@@ -392,6 +392,7 @@ async fn thousands_of_rows_are_all_looked_at() {
             Change::RecordingOpened(livetape_catalog::NewRecording {
                 id,
                 task: None,
+                keep: livetape_record::Keep::default(),
                 app: "live".into(),
                 stream: "room1".into(),
                 key: format!("live/{sequence}.mp4"),

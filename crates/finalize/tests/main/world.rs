@@ -165,6 +165,7 @@ impl World {
         };
         self.apply(Change::RecordingOpened(NewRecording {
             task: None,
+            keep: livetape_record::Keep::default(),
             id,
             app: "live".into(),
             key: format!("live/{stream}/{file}"),
@@ -255,12 +256,7 @@ impl World {
     }
 
     pub(crate) fn finalizer_with(&self, options: FinalizerOptions) -> Working {
-        let tools = self.tools();
-        let counters = tools.counters.clone();
-        let stop = CancellationToken::new();
-        let (handle, run) = Finalizer::new(tools, options, stop.clone()).unwrap();
-        let task = tokio::spawn(run);
-        Working { handle, counters, task, _stop: stop.drop_guard() }
+        Working::new(self.tools(), options)
     }
 
     /// Everything that is promised of a recording that became ready.
@@ -286,6 +282,13 @@ pub(crate) struct Working {
 }
 
 impl Working {
+    pub(crate) fn new(tools: Tools, options: FinalizerOptions) -> Self {
+        let counters = tools.counters.clone();
+        let stop = CancellationToken::new();
+        let (handle, run) = Finalizer::new(tools, options, stop.clone()).unwrap();
+        Self { handle, counters, task: tokio::spawn(run), _stop: stop.drop_guard() }
+    }
+
     /// Ends the work at whatever point it is, and waits until it is gone.
     pub(crate) async fn kill(self) {
         let Self { handle, task, _stop, .. } = self;

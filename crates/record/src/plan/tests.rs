@@ -19,6 +19,7 @@ fn template(name: &str, formats: &[Format], minutes: u32) -> Template {
         track_wait: Duration::ZERO,
         names: NameTemplate::default(),
         playlists: false,
+        keep: crate::Keep::default(),
     });
     Template { name: name.to_owned(), formats: formats.to_vec(), each: each.into(), over: false, buckets: Vec::new() }
 }

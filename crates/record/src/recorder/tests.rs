@@ -60,6 +60,7 @@ fn policy(format: Format, max_ms: u64) -> Policy {
         track_wait: Duration::from_secs(1),
         names: NameTemplate::default(),
         playlists: false,
+        keep: crate::Keep::default(),
     }
 }
 

@@ -12,7 +12,7 @@ use livetape_finalize::webhook::{AddressRange, ReceiverUrl};
 use livetape_media::Format;
 use livetape_record::plan::check_max_bytes;
 
-use super::template::{align_problems, over_problems};
+use super::template::{MAX_RETENTION, align_problems, over_problems};
 use super::{
     ByteSize, Config, EncryptionSetting, FallbackKind, Finding, HttpUrl, Period, S3Settings, Secret, StoreKind,
     Webhook, WebhookFormat, webhook::EVENT_TYPES,
@@ -242,9 +242,9 @@ fn store(config: &Config, findings: &mut Findings<'_>) {
     let store = &config.store;
     findings.count("store.max_uploads", store.max_uploads, 1..=256);
     let nothing = Period::from_millis(0);
-    findings.period("store.retention", store.retention, nothing..=Period::from_mins(10 * 365 * 24 * 60));
+    findings.period("store.retention", store.retention, nothing..=MAX_RETENTION);
     if (Period::from_millis(1)..HOUR).contains(&store.retention) {
-        let message = format!("recordings are deleted {} after their end; 1h or more is usual", store.retention);
+        let message = format!("recordings are deleted {} after they are ready; 1h or more is usual", store.retention);
         findings.warning("store.retention", message);
     }
     if store.min_free.bytes() > 0 && store.kind != StoreKind::Directory {
@@ -257,7 +257,7 @@ fn events(config: &Config, findings: &mut Findings<'_>) {
     let (setting, retention) = ("events.retention", config.events.retention);
     let day = Period::from_mins(24 * 60);
     if retention != Period::from_millis(0) {
-        findings.period(setting, retention, day..=Period::from_mins(10 * 365 * 24 * 60));
+        findings.period(setting, retention, day..=MAX_RETENTION);
     }
     if (day..Period::from_mins(7 * 24 * 60)).contains(&retention) {
         let message = format!("events are gone {retention} after they happened; 7d or more is usual");

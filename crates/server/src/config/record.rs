@@ -5,7 +5,7 @@ use std::time::Duration;
 use livetape_finalize::Companions;
 use livetape_media::Format;
 use livetape_mux::{Layout, SegmentType};
-use livetape_record::{Align, GapRule, NameTemplate, Policy};
+use livetape_record::{Align, GapRule, Keep, NameTemplate, Policy};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{ByteSize, Period, unset};
@@ -159,6 +159,7 @@ impl RecordSettings {
             track_wait: self.track_wait.duration(),
             names: self.name.0.parse().unwrap_or_default(),
             playlists: false,
+            keep: Keep::default(),
         }
     }
 }

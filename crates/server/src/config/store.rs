@@ -16,7 +16,7 @@ pub struct StoreSettings {
     pub path: PathBuf,
     /// Recordings, or parts of them, put into the store at once.
     pub max_uploads: u32,
-    /// How long after its end a recording is kept. 0: for ever.
+    /// How long a recording is kept, once it is ready, whose template does not say. 0: for ever.
     pub retention: Period,
     /// Bytes of all recordings in the store; beyond, the oldest are deleted. 0: no bound.
     pub max_size: ByteSize,

@@ -4,7 +4,7 @@ use livetape_media::Format;
 use livetape_record::plan::{
     Bucket, DEFAULT, Template, check_max_bytes, check_max_duration, check_name, check_segment,
 };
-use livetape_record::{Align, Policy, UtcOffset};
+use livetape_record::{Align, Keep, Policy, UtcOffset};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,6 +13,9 @@ use super::{
     ByteSize, Config, FallbackKind, FormatName, HlsSource, NameSetting, Period, RecordSettings, S3Settings,
     SegmentKind, StoreKind, unset,
 };
+
+/// The longest a recording is kept, unless it is for ever.
+pub(super) const MAX_RETENTION: Period = Period::from_mins(10 * 365 * 24 * 60);
 
 /// A way of recording. What is empty is as `[record]` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -65,6 +68,11 @@ pub struct TemplateSettings {
     #[serde(with = "unset")]
     #[schema(value_type = String)]
     pub recording_name: Option<NameSetting>,
+    /// How long a recording is kept once it is ready, such as `30d`; `0s`: for ever. Empty: as `store.retention` says, at
+    /// any moment.
+    #[serde(with = "unset")]
+    #[schema(value_type = String)]
+    pub retention: Option<Period>,
 }
 
 impl TemplateSettings {
@@ -84,6 +92,8 @@ impl TemplateSettings {
             segment_type: Some(record.segment_type),
             hls_source: Some(record.hls_source),
             recording_name: Some(record.name.clone()),
+            // What `[store]` says may change while recordings are kept.
+            retention: None,
         }
     }
 
@@ -108,6 +118,9 @@ impl TemplateSettings {
         if self.min_duration.is_some_and(|min| min > Period::from_mins(60)) {
             problems.push(("min_duration", "it must be between 0s and 1h".to_owned()));
         }
+        if self.retention.is_some_and(|keep| keep > MAX_RETENTION) {
+            problems.push(("retention", format!("it must be between 0s, which is for ever, and {MAX_RETENTION}")));
+        }
         problems.extend(over_problems(&merged, ["hls_source", "formats", "segment_type"]));
         problems
     }
@@ -130,6 +143,11 @@ impl TemplateSettings {
             name: self.recording_name.clone().unwrap_or(set.name),
             ..set
         }
+    }
+
+    /// How long recordings are kept.
+    fn keep(&self) -> Keep {
+        Keep::from_millis(self.retention.map(|keep| u64::try_from(keep.duration().as_millis()).unwrap_or(u64::MAX)))
     }
 }
 
@@ -168,7 +186,7 @@ impl Config {
         Template {
             name: settings.name.clone(),
             formats: distinct(&record.formats),
-            each: Format::ALL.map(|format| record.policy(format)).into(),
+            each: Format::ALL.map(|format| Policy { keep: settings.keep(), ..record.policy(format) }).into(),
             over: record.hls_source == HlsSource::Mp4,
             buckets: self.buckets(),
         }

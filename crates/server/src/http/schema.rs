@@ -149,6 +149,13 @@ pub(super) struct Recording {
     /// The task it is for; left out when it is recorded by a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
+    /// How long it is kept once it is ready, 0 for ever. Left out when its template did not say when it began: then
+    /// `store.retention` holds, as it is at any moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_ms: Option<u64>,
+    /// When that is over (RFC 3339), once it is ready. It goes within two minutes, unless somebody holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
 }
 
 /// A stretch of the calendar's time of which a recording holds nothing.

@@ -32,7 +32,10 @@ fn a_template_is_made_shown_changed_and_removed() {
     let shown = made.json();
     assert_eq!((&shown["name"], &shown["formats"], &shown["align"]), (&json!("court"), &json!(["mp4"]), &json!("1h")));
     assert_eq!((&shown["source"], &shown["max_size"]), (&json!("api"), &json!("")));
-    assert_eq!(world.send("PUT", "/v1/templates/court", r#"{"formats":["flv"]}"#).status, StatusCode::OK);
+    let changed = world.send("PUT", "/v1/templates/court", r#"{"formats":["flv"],"retention":"30d"}"#);
+    assert_eq!((changed.status, &changed.json()["retention"]), (StatusCode::OK, &json!("30d")));
+    let wrong = world.send("PUT", "/v1/templates/court", r#"{"retention":"3651d"}"#);
+    assert_eq!((wrong.status, &wrong.json()["errors"][0]["parameter"]), (StatusCode::BAD_REQUEST, &json!("retention")));
     assert_eq!(items(&world, "/v1/templates", "name"), ["default", "court"]);
 
     assert_eq!(

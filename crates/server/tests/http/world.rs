@@ -183,6 +183,7 @@ impl World {
         self.api.catalog.apply(Change::SessionStarted(new)).unwrap();
         let opened = NewRecording {
             task: None,
+            keep: livetape_record::Keep::default(),
             id,
             app: "live".to_owned(),
             stream: stream.to_owned(),

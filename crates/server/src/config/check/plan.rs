@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use livetape_record::plan::{DEFAULT, check_name};
 
-use super::Findings;
-use crate::config::Config;
+use super::{Findings, HOUR};
+use crate::config::{Config, Period};
+
+/// More than nothing, which is for ever.
+const SOON: Period = Period::from_millis(1);
 
 pub(super) fn plan(config: &Config, findings: &mut Findings<'_>) {
     let mut templates = BTreeSet::new();
@@ -13,6 +16,10 @@ pub(super) fn plan(config: &Config, findings: &mut Findings<'_>) {
         let setting = |key: &str| format!("templates.{index}.{key}");
         for (key, message) in template.problems(&config.record) {
             findings.problem(setting(key), message);
+        }
+        if let Some(keep) = template.retention.filter(|keep| (SOON..HOUR).contains(keep)) {
+            let message = format!("recordings are deleted {keep} after they are ready; 1h or more is usual");
+            findings.warning(setting("retention"), message);
         }
         if template.name == DEFAULT {
             findings.problem(setting("name"), "the template 'default' is what [record] says; choose another name");

@@ -1,8 +1,8 @@
 //! Templates and rules.
 
 use livetape_catalog::{Catalog, Options};
-use livetape_record::StreamPath;
 use livetape_record::plan::Plan;
+use livetape_record::{Keep, StreamPath};
 use livetape_rtmp::Query;
 
 use super::*;
@@ -30,6 +30,7 @@ hls_source = "mp4"
 align = "1h"
 align_offset = "+08:00"
 max_size = "2GiB"
+retention = "30d"
 [[rules]]
 streams = "court/*"
 template = "court"
@@ -47,9 +48,14 @@ fn what_a_template_does_not_say_is_as_the_record_section_says() {
     let [mp4] = &plan.policies[..] else { panic!("{:?}", plan.policies) };
     assert!(mp4.playlists && mp4.align.is_some());
     assert_eq!((mp4.max_duration.as_secs(), mp4.max_bytes), (20, Some(2 << 30)));
+    assert_eq!(mp4.keep, Keep::For(std::time::Duration::from_secs(30 * 86_400)));
     assert_eq!(plan.problems.len(), 1, "{:?}", plan.problems);
+    let for_ever = COURT.replace("30d", "0s");
+    assert_eq!(planned(&for_ever, "court/3", "").policies[0].keep, Keep::Ever);
 
-    let others: Vec<_> = planned(COURT, "live/cam", "").policies.iter().map(|policy| policy.format.name()).collect();
+    let others = planned(COURT, "live/cam", "").policies;
+    assert!(others.iter().all(|policy| policy.keep == Keep::AsOthers));
+    let others: Vec<_> = others.iter().map(|policy| policy.format.name()).collect();
     assert_eq!(others, ["hls", "flv"]);
     assert_eq!(planned(COURT, "test/cam", "").template, None);
     let asked = planned(COURT, "test/cam", "record=mp4&record_interval=90");
@@ -75,6 +81,7 @@ fn templates_and_rules_are_checked() {
         ),
         ("[[templates]]\nname = \"a\"\nhls_source = \"tape\"", "unknown variant"),
         ("[[templates]]\nname = \"a\"\nrecording_name = \"x\"", "must end in .{ext}"),
+        ("[[templates]]\nname = \"a\"\nretention = \"3651d\"", "between 0s, which is for ever, and 3650d"),
         ("[record]\nalign = \"7min\"", "whole number of these periods"),
         ("[record]\nalign_offset = \"\"", "no offset from UTC"),
         ("[record]\nmax_size = 10", "1MiB or more"),
@@ -86,6 +93,8 @@ fn templates_and_rules_are_checked() {
         let error = load_text(&format!("{lines}\n"), &[], &[]).unwrap_err();
         assert!(error.contains(expected), "{lines}: {error}");
     }
+    let brief = load_text("[[templates]]\nname = \"a\"\nretention = \"5min\"\n", &[], &[]).unwrap().warnings;
+    assert!(brief[0].message.contains("recordings are deleted 5min after"), "{brief:?}");
     let shadowed = "[[rules]]\nstreams = \"*/*\"\n[[rules]]\nstreams = \"live/*\"\n";
     let warnings = load_text(shadowed, &[], &[]).unwrap().warnings;
     assert!(warnings[0].message.contains("no rule after this one"), "{warnings:?}");

@@ -43,6 +43,9 @@ pub(in crate::http) struct Template {
     pub hls_source: String,
     /// How recordings are named.
     pub recording_name: String,
+    /// How long a recording is kept once it is ready, such as `30d`; `0s`: for ever; empty: as `store.retention` says at
+    /// any moment.
+    pub retention: String,
 }
 
 /// Every template.

@@ -136,6 +136,7 @@ mod tests {
             session: id().session,
             stream: StreamPath { app: "live".into(), name: "cam".into() },
             task: None,
+            keep: livetape_record::Keep::default(),
             format: Format::Mp4,
             key: String::new(),
             playlists: None,
