@@ -126,7 +126,7 @@ fn deletion(catalog: &Catalog, count: i64) -> anyhow::Result<()> {
     println!("| the same: everything (once) | {:.0} | | {found} |", begun.elapsed().as_secs_f64() * 1000.0);
     let before = at(count, 0.5);
     ask("200 events pruned", || {
-        catalog.apply(Change::EventsPruned { before, limit: 200 })?;
+        catalog.apply(Change::EventsPruned { before, now: before, limit: 200 })?;
         Ok(200)
     })
 }

@@ -78,7 +78,7 @@ impl Work<'_> {
             Change::DeletionAdvanced { deletion, ids, place, at } => {
                 self.deletion_advanced(*deletion, ids, place.as_ref(), *at)
             }
-            Change::EventsPruned { before, limit } => self.events_pruned(*before, *limit),
+            Change::EventsPruned { before, now, limit } => self.events_pruned(*before, *now, *limit),
             Change::RecordingDeleted { id, at } => self.recording_deleted(id, *at),
             Change::SpoolEvicted { id } => self.spool_evicted(id),
             Change::DeliverySucceeded { event, endpoint, attempt } => self.delivery_succeeded(event, endpoint, attempt),

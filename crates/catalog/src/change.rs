@@ -220,10 +220,13 @@ pub enum Change {
         at: WallTime,
     },
     /// The oldest events, that happened before a moment, go with what became of them at each endpoint: up to the first
-    /// one that is owed still, and at most `limit` of them. [`Applied::Already`]: there is none.
+    /// one that is owed still, and at most `limit` of them. One that is dated later than now is as old as an event
+    /// behind it. [`Applied::Already`]: there is none.
     EventsPruned {
         /// The moment.
         before: WallTime,
+        /// The calendar's time now.
+        now: WallTime,
         /// The most that go at once.
         limit: usize,
     },

@@ -16,6 +16,9 @@
 //!  6    attempts                    their delivery is there
 //! ```
 //!
+//! Events that were deleted for their age are not kept, wherever they are found. What is deleted is overwritten
+//! (`secure_delete`), so that no former version of it is left on a page that is free.
+//!
 //! Tokens are not among them: in pages that are not in use any more there may be revoked ones.
 //!
 //! Then what is owed: a recording that is ready and has no event any more gets it again, with the same

@@ -86,6 +86,10 @@ impl<'a> Filling<'a> {
             self.found.rejected += 1;
             return Ok(());
         };
+        if table == Table::Events && self.was_pruned(&values)? {
+            // On a page that is not in use any more.
+            return Ok(());
+        }
         let known = match table {
             Table::Meta => return self.meta(&values),
             Table::Sequence => {
@@ -134,6 +138,14 @@ impl<'a> Filling<'a> {
             self.found.rejected += 1;
         }
         Ok(())
+    }
+
+    /// Whether an event is among those of its stream that were deleted.
+    fn was_pruned(&self, event: &[Value]) -> Result<bool, CatalogError> {
+        self.connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM pruned WHERE subject = ?1 AND sequence >= ?2)")
+            .and_then(|mut select| select.query_row(params![event.get(3), event.first()], |row| row.get(0)))
+            .map_err(CatalogError::sqlite("filling the new catalog"))
     }
 
     /// Whether the row satisfies the schema and this program, and is in now.

@@ -1,13 +1,21 @@
 //! Old events go, from the first on, and never what is owed.
 
-use livetape_catalog::{Applied, Attempt, Catalog, Change, Inspection, NewRecording, NewSession, Use, rebuild};
+use livetape_catalog::{
+    Applied, Attempt, Catalog, Change, DeletionReason, Inspection, NewRecording, NewSession, Use, rebuild,
+};
 use livetape_media::WallTime;
 
-use crate::fixture::{Fixture, at, evicted, finished, options, ready, recording, recording_id, session, session_id};
+use crate::fixture::{
+    Fixture, at, deleted, deleting, evicted, finished, options, ready, recording, recording_id, session, session_id,
+};
 
 /// A stream of one recording that is ready, with five events.
 fn stored(fixture: &Fixture, number: u128) {
-    let stream = "x".to_owned();
+    stored_as(fixture, number, "x");
+}
+
+fn stored_as(fixture: &Fixture, number: u128, stream: &str) {
+    let stream = stream.to_owned();
     fixture.done(Change::SessionStarted(NewSession { stream: stream.clone(), ..session(number) }));
     fixture.done(Change::RecordingOpened(NewRecording { stream, ..recording(number) }));
     for change in [finished(number), ready(number), evicted(number)] {
@@ -17,7 +25,7 @@ fn stored(fixture: &Fixture, number: u128) {
 }
 
 fn prune(catalog: &Catalog, before: WallTime, limit: usize) -> Applied {
-    catalog.apply(Change::EventsPruned { before, limit }).unwrap()
+    catalog.apply(Change::EventsPruned { before, now: at(100_000), limit }).unwrap()
 }
 
 fn places(fixture: &Fixture) -> Vec<i64> {
@@ -106,4 +114,92 @@ fn a_ready_recording_without_its_event_is_in_order_when_that_was_pruned_also_in_
     let event = catalog.events_after(0, 10).unwrap().pop().unwrap();
     assert_eq!((event.sequence, event.seq), (6, Some(6)));
     assert!(!ids.contains(&event.id));
+}
+
+#[test]
+fn an_event_that_a_wrong_calendar_dated_far_ahead_holds_up_nothing() {
+    let fixture = Fixture::new();
+    stored(&fixture, 1);
+    // The third event, and the last of another stream.
+    stored_as(&fixture, 2, "y");
+    let ahead = at(1_000_000_000).as_unix_millis();
+    fixture.raw().execute("UPDATE events SET timestamp_ms = ?1 WHERE sequence IN (3, 10)", [ahead]).unwrap();
+    assert_eq!(prune(&fixture.catalog, at(12), 100), Applied::Done);
+    assert_eq!(places(&fixture), [4, 5, 6, 7, 8, 9, 10], "the fourth is too young, and the third older than that");
+    assert_eq!(prune(&fixture.catalog, at(1000), 100), Applied::Done);
+    assert_eq!(places(&fixture), [10], "how old the last one is nothing tells");
+    assert_eq!(prune(&fixture.catalog, at(1000), 100), Applied::Already);
+    fixture.done(Change::SessionStarted(NewSession { started_at: at(2000), ..session(3) }));
+    assert_eq!(prune(&fixture.catalog, at(1000), 100), Applied::Already);
+    assert_eq!(prune(&fixture.catalog, at(3000), 100), Applied::Done, "one behind it is old");
+    assert_eq!(places(&fixture), [0i64; 0]);
+    let latest = "SELECT max(at_ms) FROM pruned";
+    let latest: i64 = fixture.raw().query_row(latest, [], |row| row.get(0)).unwrap();
+    assert!(latest <= at(3000).as_unix_millis(), "what is told again after a rebuilding is not held up either");
+}
+
+#[test]
+fn a_calendar_that_ran_back_for_a_moment_prunes_nothing_too_early() {
+    let fixture = Fixture::new();
+    stored(&fixture, 1);
+    fixture.raw().execute("UPDATE events SET timestamp_ms = 0 WHERE sequence = 5", []).unwrap();
+    assert_eq!(prune(&fixture.catalog, at(0), 100), Applied::Already);
+    assert_eq!(places(&fixture), [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn what_was_deleted_long_ago_does_not_come_back_with_a_catalog_that_is_made_anew() {
+    let fixture = Fixture::new();
+    for number in 1..=60 {
+        stored_as(&fixture, number, &format!("s{number}"));
+    }
+    let goes = |number: &u128| !number.is_multiple_of(10);
+    for number in (1..=60).filter(goes) {
+        fixture.done(deleting(number, DeletionReason::Retention));
+        fixture.done(deleted(number));
+    }
+    assert_eq!(prune(&fixture.catalog, at(1000), 10_000), Applied::Done);
+    assert_eq!(places(&fixture), [0i64; 0]);
+    let free: i64 = fixture.raw().query_row("PRAGMA freelist_count", [], |row| row.get(0)).unwrap();
+    assert!(free > 50, "pages that are not in use any more: {free}");
+    // Those that said that they were deleted are written to again.
+    (61..=70).for_each(|number| stored_as(&fixture, number, &format!("s{number}")));
+    let fixture = fixture.reopened_after(|path| {
+        let file = std::fs::read(path).unwrap();
+        let finder = |number: u128| {
+            let key = recording(number).key;
+            file.windows(key.len()).any(|bytes| bytes == key.as_bytes())
+        };
+        let left: Vec<u128> = (1..=70).filter(|number| finder(*number)).collect();
+        assert!(
+            left.iter().all(|number| *number > 60 || !goes(number)),
+            "of what was deleted nothing is left: {left:?}"
+        );
+        assert_eq!(left.len(), 6 + 10);
+        let rebuilt = rebuild(path).unwrap();
+        assert_eq!((rebuilt.recordings, rebuilt.events, rebuilt.recordings_inferred), (16, 50, 0), "{rebuilt:?}");
+    });
+    for number in (1..=60).filter(goes) {
+        assert_eq!(fixture.catalog.recording_row(&recording_id(number)).unwrap(), None, "{number}");
+    }
+}
+
+#[test]
+fn events_that_were_deleted_are_not_kept_wherever_they_are_found() {
+    let fixture = Fixture::new();
+    stored(&fixture, 1);
+    let connection = fixture.raw();
+    // As they stand on pages of a catalog from before they were overwritten.
+    connection
+        .execute(
+            "INSERT INTO pruned (subject, seq, sequence, at_ms) SELECT subject, 4, 4, timestamp_ms FROM events WHERE sequence = 4",
+            [],
+        )
+        .unwrap();
+    drop(connection);
+    let fixture = fixture.reopened_after(|path| {
+        let rebuilt = rebuild(path).unwrap();
+        assert_eq!((rebuilt.events, rebuilt.recordings), (1, 1), "{rebuilt:?}");
+    });
+    assert_eq!(places(&fixture), [5]);
 }

@@ -15,7 +15,7 @@ fn prune(world: &World, limit: usize) {
     for event in world.api.catalog.events_after(0, limit).unwrap() {
         let _ = world.api.catalog.apply(filtered(&event.id));
     }
-    assert_eq!(world.api.catalog.apply(Change::EventsPruned { before, limit }).unwrap(), Applied::Done);
+    assert_eq!(world.api.catalog.apply(Change::EventsPruned { before, now: before, limit }).unwrap(), Applied::Done);
 }
 
 #[test]
