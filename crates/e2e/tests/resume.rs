@@ -121,7 +121,7 @@ pub fn record_twice(livetape: &Livetape, stream: &str) {
 #[test]
 fn a_publisher_that_is_cut_off_goes_on_in_the_same_recordings() {
     let receiver = Receiver::start();
-    let livetape = Livetape::start(&window("30s").webhook(&receiver));
+    let livetape = Livetape::start(&window("30s").set("record.sidecar", "true").webhook(&receiver));
     let (tags, tape) = (flv::tags(&clip::b_frames()), Tape::read(&clip::b_frames()));
     let first = beginning(&tags, 3_300);
     let twice = Twice { clip: &tape, pictures: frames(&first, Kind::Video), sounds: frames(&first, Kind::Audio) };
@@ -134,6 +134,11 @@ fn a_publisher_that_is_cut_off_goes_on_in_the_same_recordings() {
     for recording in &recordings {
         assert_eq!(recording.text("end_reason"), "unpublish");
         let (before, after) = twice.check(&livetape, recording);
+        let report = livetape.http.json(&format!("/v1/recordings/{}/report", recording.text("id")));
+        assert_eq!((&report["gaps"], report["gaps"].as_array().unwrap().len()), (&recording.0["gaps"], 1));
+        let sidecar = fs::read(livetape.media().join(format!("{}.json", recording.text("key")))).unwrap();
+        let sidecar: serde_json::Value = serde_json::from_slice(&sidecar).unwrap();
+        assert_eq!(sidecar["report"], report);
         let gap = &recording.0["gaps"][0];
         let passed = wall(recording, 0, "to") - wall(recording, 0, "from");
         assert!((1_400..8_000).contains(&passed), "{gap}");

@@ -6,23 +6,27 @@ use rusqlite::params;
 use serde::Serialize;
 
 use super::Work;
-use crate::{Applied, CatalogError, RecordingState};
+use crate::{Applied, CatalogError, GapView, RecordingState};
 
 /// A report as it is kept and shown.
 #[derive(Serialize)]
 struct Body<'a> {
     #[serde(serialize_with = "crate::view::text")]
     recording_id: RecordingId,
+    /// While its publisher was gone. Its row knows them, whoever says the rest.
+    gaps: Vec<GapView>,
     #[serde(flatten)]
     report: &'a Report,
 }
 
 impl Work<'_> {
     pub(super) fn reported(&self, id: &RecordingId, report: &Report) -> Result<Applied, CatalogError> {
-        if self.known(id)?.state != RecordingState::Recording {
+        let row = self.known(id)?;
+        if row.state != RecordingState::Recording {
             return Ok(Applied::Already);
         }
-        let body = serde_json::to_string(&Body { recording_id: *id, report })
+        let gaps = row.gaps.into_iter().map(GapView::from).collect();
+        let body = serde_json::to_string(&Body { recording_id: *id, gaps, report })
             .map_err(|error| CatalogError::Conflict { what: id.to_string(), detail: error.to_string() })?;
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO reports (recording, body) VALUES (?1, ?2)")

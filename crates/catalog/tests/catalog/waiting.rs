@@ -51,8 +51,11 @@ fn a_recording_says_until_when_it_waits_and_what_lay_in_between() {
     assert_eq!(shown.gaps, expected);
 
     fixture.done(waits(1, 40, 100));
+    fixture.done(Change::Reported { id, report: Box::default() });
     fixture.done(finished(1));
     fixture.done(ready(1));
+    let report: Value = serde_json::from_str(&fixture.catalog.report(&id).unwrap().unwrap()).unwrap();
+    assert_eq!(report["gaps"], serde_json::to_value(expected).unwrap(), "as the recording shows them");
     let shown = view(&fixture);
     assert_eq!((shown.waiting_until, shown.gaps.len()), (None, 2));
     let events = fixture.events();

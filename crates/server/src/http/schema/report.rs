@@ -3,12 +3,18 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Gap;
+
 /// A recording's integrity report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Report {
     /// The recording; of playlists over an MP4 that is the MP4.
     pub recording_id: String,
+    /// Stretches of the calendar's time of which it holds nothing since its publisher was gone, oldest first. Missing in
+    /// reports from before they were told.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
     /// It was completed after a break: what was observed while it grew is lost.
     pub recovered: bool,
     /// The calendar's time at its first picture or sound.
