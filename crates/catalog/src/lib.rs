@@ -45,7 +45,7 @@ pub use filter::{DEFAULT_LIMIT, MAX_LIMIT, Page, RecordingFilter};
 pub use gaps::GapView;
 pub use inspect::{FoundRow, Inspection, ReadyEvent, Use, ready_event_id};
 pub use query::{
-    Counts, Deletable, DeletionPlan, DeletionRow, DeliveryFilter, EndpointCounts, Found, Looked, Selected,
+    Counts, Deletable, DeletionPlan, DeletionRow, DeliveryFilter, EndpointCounts, Found, Looked, Selected, StoredBytes,
     StoredEndpoint, TapeFilter, TaskFilter,
 };
 pub use rebuild::{Rebuilt, rebuild};

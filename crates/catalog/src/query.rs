@@ -14,7 +14,7 @@ mod tape;
 mod tasks;
 
 pub use counts::{Counts, EndpointCounts};
-pub use deletions::Deletable;
+pub use deletions::{Deletable, StoredBytes};
 pub use endpoints::StoredEndpoint;
 pub use outbox::{DeliveryFilter, Selected};
 pub use plan::{DeletionPlan, DeletionRow, Found, Looked};

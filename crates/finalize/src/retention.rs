@@ -22,6 +22,7 @@
 //!   are gone. What a store has that is not configured any more is left alone.
 
 mod choice;
+mod held;
 mod prune;
 mod removal;
 mod requested;
@@ -63,7 +64,7 @@ pub struct Policy {
     pub keep: Option<Duration>,
     /// How long events are kept, and what became of them; `None`: for ever.
     pub keep_events: Option<Duration>,
-    /// Bytes of all ready recordings, in all stores, those that are held as well; `None`: no bound.
+    /// Bytes of all ready recordings that nobody holds, in all stores; `None`: no bound.
     pub max_bytes: Option<u64>,
     /// What is to be free where the first store is, if it is a directory.
     pub room: Option<Room>,
@@ -100,6 +101,8 @@ struct Memory {
     after: String,
     /// The last round had failures.
     troubled: bool,
+    /// With what is held there was more in the last round than is wanted.
+    overfull: bool,
 }
 
 impl Retention {
@@ -166,6 +169,7 @@ impl Shared {
             if chooses {
                 let seen = memory.seen.replace((self.tools.wall)());
                 self.prune(seen).await?;
+                self.watch_held(memory).await?;
                 let chosen = self.choose(seen).await?;
                 // What cannot go says nothing of these, nor they of whose turn is next.
                 failures.in_a_row = 0;

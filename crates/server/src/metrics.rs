@@ -21,7 +21,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 pub use access::{http_denied, push_denied};
 pub use condition::{Condition, Raised};
 use names::{COUNTERS, GAUGES, HISTOGRAMS};
-pub use stored::{recordings_deleted, stored};
+pub use stored::{recordings_deleted, store_limit, stored};
 
 /// The process's one registry. Made at the first use of anything here, so that no count is lost.
 static REGISTRY: LazyLock<Option<PrometheusHandle>> = LazyLock::new(|| {

@@ -15,6 +15,8 @@ pub struct Counts {
     pub recordings: BTreeMap<RecordingState, u64>,
     /// Bytes of the ready recordings that are not being deleted.
     pub stored_bytes: u64,
+    /// Those of them that somebody holds.
+    pub held_bytes: u64,
     /// Sessions that have not ended.
     pub sessions_open: u64,
     /// Events written since the catalog was made.
@@ -50,8 +52,10 @@ impl Catalog {
                 Ok((columns::parsed(row, 0)?, columns::unsigned(row, 1)?))
             })?;
             let one = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| columns::unsigned(row, 0));
+            let held = "SELECT held_bytes FROM tallies WHERE state = 'ready'";
             Ok(Counts {
                 recordings: tallies.into_iter().collect(),
+                held_bytes: one(held)?,
                 stored_bytes: one("SELECT bytes FROM tallies WHERE state = 'ready'")?,
                 sessions_open: one("SELECT count(*) FROM sessions WHERE ended_ms IS NULL")?,
                 events: one("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)")?,

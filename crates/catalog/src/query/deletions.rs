@@ -17,6 +17,15 @@ pub enum Deletable {
     ExpiredBefore(WallTime),
 }
 
+/// How much is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoredBytes {
+    /// All of it.
+    pub all: u64,
+    /// What is held.
+    pub held: u64,
+}
+
 impl Catalog {
     /// The first `limit` recordings of a store that may be deleted for this: ready, out of the spool, not being deleted
     /// yet, held by nobody. Playlists over an MP4 are not among them: they go with it.
@@ -66,12 +75,15 @@ impl Catalog {
         })
     }
 
-    /// Bytes of the ready recordings that are not being deleted, over all stores. Cheap: nothing is added up.
-    pub fn stored_bytes(&self) -> Result<u64, CatalogError> {
+    /// Bytes of the ready recordings that are not being deleted, over all stores, and of those among them that somebody
+    /// holds. Cheap: nothing is added up.
+    pub fn stored_bytes(&self) -> Result<StoredBytes, CatalogError> {
         self.readers().with("reading how much is stored", |connection| {
             connection
-                .prepare_cached("SELECT bytes FROM tallies WHERE state = 'ready'")?
-                .query_row([], |row| columns::unsigned(row, 0))
+                .prepare_cached("SELECT bytes, held_bytes FROM tallies WHERE state = 'ready'")?
+                .query_row([], |row| {
+                    Ok(StoredBytes { all: columns::unsigned(row, 0)?, held: columns::unsigned(row, 1)? })
+                })
         })
     }
 }

@@ -198,13 +198,35 @@ fn what_is_stored_is_kept_count_of() {
     let fixture = Fixture::new();
     let bytes = || {
         let bytes = fixture.catalog.stored_bytes().unwrap();
-        assert_eq!(fixture.catalog.counts().unwrap().stored_bytes, bytes);
-        bytes
+        let counts = fixture.catalog.counts().unwrap();
+        assert_eq!((counts.stored_bytes, counts.held_bytes), (bytes.all, bytes.held));
+        bytes.all
     };
     assert_eq!(bytes(), 0);
     stored(&fixture, 1, 11, 500, StoreRole::Primary);
     stored(&fixture, 2, 12, 30, StoreRole::Fallback);
     assert_eq!(bytes(), 530);
+    let held = |number, by: &str| {
+        let (id, reason) = (recording_id(number), "case 7".to_owned());
+        fixture.apply(Change::RecordingHeld { id, at: at(20), by: by.to_owned(), reason }).unwrap();
+        fixture.catalog.stored_bytes().unwrap().held
+    };
+    assert_eq!([held(2, "court"), held(2, "another court"), held(1, "court")], [30, 30, 530]);
+    let release = Change::RecordingReleased { id: recording_id(1), at: at(30) };
+    fixture.done(release);
+    assert_eq!(fixture.catalog.stored_bytes().unwrap().held, 30);
+    fixture.done(Change::RecordingReleased { id: recording_id(2), at: at(30) });
+    assert_eq!(fixture.catalog.stored_bytes().unwrap().held, 0);
+    // Held before it was ready: it counts from then on.
+    fixture.done(Change::SessionStarted(session(3)));
+    fixture.done(Change::RecordingOpened(recording(3)));
+    assert_eq!(held(3, "court"), 0);
+    for change in [finished(3), ready(3)] {
+        fixture.done(change);
+    }
+    assert_eq!(held(3, "court"), 3_000_000);
+    fixture.done(Change::RecordingReleased { id: recording_id(3), at: at(30) });
+    fixture.done(deleting(3, DeletionReason::Request));
     fixture.done(deleting(1, DeletionReason::Quota));
     assert_eq!(bytes(), 30);
     fixture.done(deleted(1));
@@ -233,7 +255,7 @@ fn what_was_deleted_does_not_come_back_with_a_catalog_that_is_made_anew() {
     assert_eq!(catalog.recording_row(&recording_id(1)).unwrap(), None);
     let row = catalog.recording_row(&recording_id(2)).unwrap().unwrap();
     assert_eq!(row.deleting, Some(DeletionReason::Request));
-    assert_eq!(catalog.stored_bytes().unwrap(), 500);
+    assert_eq!(catalog.stored_bytes().unwrap().all, 500);
     assert_eq!(catalog.recording_row(&recording_id(3)).unwrap().unwrap().keep, keep);
     assert_eq!(catalog.apply(deleted(1)).unwrap(), Applied::Already);
     drop(catalog);

@@ -58,7 +58,9 @@ pub(super) fn choose(
         choice.take(DeletionReason::Retention, Deletable::ReadyBefore(over), &every, u64::MAX)?;
     }
     if let Some(max_bytes) = policy.max_bytes {
-        let excess = tools.catalog.stored_bytes()?.saturating_sub(max_bytes);
+        let stored = tools.catalog.stored_bytes()?;
+        // What is held comes on top, so that no hold costs another recording.
+        let excess = stored.all.saturating_sub(stored.held).saturating_sub(max_bytes);
         choice.take(DeletionReason::Quota, Deletable::Oldest, &every, excess)?;
     }
     if let Some(room) = &policy.room {

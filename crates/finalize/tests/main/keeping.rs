@@ -70,6 +70,25 @@ async fn neither_age_nor_quota_deletes_what_is_held_and_both_do_once_it_is_relea
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_held_comes_on_top_of_the_quota_and_costs_no_other_recording() {
+    let world = World::new(&[]);
+    let ids = stored_many(&world, 6);
+    ids[..3].iter().for_each(|id| world.apply(hold(*id)));
+    // Those that are held alone have more.
+    let working = Working::new(world.tools(), quota(250));
+    minutes(5).await;
+    let there = |world: &World| ids.iter().map(|id| exists(world, *id)).collect::<Vec<_>>();
+    assert_eq!(there(&world), [true, true, true, false, true, true], "two of the others are within it");
+    world.apply(Change::RecordingReleased { id: ids[0], at: start() });
+    minutes(2).await;
+    assert_eq!(there(&world), [false, true, true, false, true, true], "it counts again, and ended first");
+    working.handle.set_policy(quota(100));
+    minutes(2).await;
+    assert_eq!(there(&world), [false, true, true, false, false, true]);
+    working.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_asked_for_by_filter_goes_without_waiting_for_the_next_minute() {
     let world = World::new(&[]);
     let ids = stored_many(&world, 250);

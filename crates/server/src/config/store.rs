@@ -18,7 +18,7 @@ pub struct StoreSettings {
     pub max_uploads: u32,
     /// How long a recording is kept, once it is ready, whose template does not say. 0: for ever.
     pub retention: Period,
-    /// Bytes of all recordings in the store; beyond, the oldest are deleted. 0: no bound.
+    /// Bytes of all recordings in the store that nobody holds; beyond, the oldest are deleted. 0: no bound.
     pub max_size: ByteSize,
     /// Space that is to be free where a directory store is; with less, the oldest recordings are deleted. 0: none.
     pub min_free: ByteSize,

@@ -52,7 +52,7 @@ fn count(catalog: &Catalog, open: Option<WallTime>, now: WallTime) -> Result<(),
         let count = counts.recordings.get(&state).copied().unwrap_or(0);
         meters::recordings_in_state(state.name(), count);
     }
-    meters::stored(counts.stored_bytes);
+    meters::stored(counts.stored_bytes, counts.held_bytes);
     meters::oldest_not_ready(counts.oldest_not_ready.map_or(Duration::ZERO, |since| age(since, now)));
     let unstored = [open, counts.oldest_not_ready].into_iter().flatten().min();
     meters::unstored(unstored.map_or(Duration::ZERO, |since| age(since, now)), counts.not_ready_bytes);

@@ -46,6 +46,8 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
     ("livetape_draining", "1 while stopping"),
     ("livetape_recordings", "Recordings in the index, by state"),
     ("livetape_store_bytes", "Bytes of the ready recordings that are not being deleted"),
+    ("livetape_store_held_bytes", "Those of them that somebody holds"),
+    ("livetape_store_limit_bytes", "What store.max_size allows of recordings that nobody holds; 0: no bound"),
     ("livetape_events_pending", "Events not yet delivered, by webhook"),
     ("livetape_events_oldest_seconds", "Age of the oldest event not yet delivered, by webhook"),
     ("livetape_webhook_disabled", "1 when a webhook asked for no more events, by webhook"),

@@ -11,6 +11,7 @@ use crate::config::{Config, StoreKind};
 pub(super) fn policy(config: &Config) -> Policy {
     let (keep, max_bytes) = (config.store.retention.duration(), config.store.max_size.bytes());
     let keep_events = config.events.retention.duration();
+    crate::metrics::store_limit(max_bytes);
     Policy {
         keep: (!keep.is_zero()).then_some(keep),
         keep_events: (!keep_events.is_zero()).then_some(keep_events),
