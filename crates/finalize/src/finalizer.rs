@@ -194,6 +194,13 @@ impl Finalizer {
         self.push(id, Task::Complete { received });
     }
 
+    /// Recovery could not complete this recording: it is said beside it, where that is wanted.
+    pub fn recording_failed(&self, id: RecordingId) {
+        if self.0.options.companions.ivs_events {
+            self.push(id, Task::Forget);
+        }
+    }
+
     /// Recordings that are not in the store yet.
     pub fn pending(&self) -> usize {
         self.0.queue().len()

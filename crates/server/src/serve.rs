@@ -179,6 +179,7 @@ impl Service {
         let (finalizer, work) = blocking(move || Ok(Finalizer::new(tools, options, stop)?)).await?;
         tasks.spawn("finalizer", work);
         let left = recovered.left.iter().map(|(id, received)| (id.session, *received)).collect();
+        recovered.failed.iter().for_each(|id| finalizer.recording_failed(*id));
         recovered.left.into_iter().for_each(|(id, received)| finalizer.recording_broken(id, received));
 
         let live = Live::default();

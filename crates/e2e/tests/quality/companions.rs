@@ -95,6 +95,37 @@ fn the_beginning_of_a_playlist_is_told_while_it_grows_and_after_a_crash_its_end(
 }
 
 #[test]
+fn that_a_playlist_cannot_be_completed_after_a_crash_is_told_beside_it() {
+    let receiver = Receiver::start();
+    let settings = settings().formats(&["hls"]).set("record.segment_duration", "\"2s\"").webhook(&receiver);
+    let mut livetape = Livetape::start(&settings);
+    let pushing = ffmpeg::push(Version::Debian, &clip::long(), &livetape.url("torn"), Pace::Live);
+    livetape.wait_live("torn", 7.0);
+    let growing = livetape.recordings().remove(0);
+    livetape.kill();
+    drop(pushing);
+    // What comes later is there, and cannot be played without this.
+    fs::remove_file(livetape.data().join("spool").join(growing.text("id")).join("segment-000000.m4s")).unwrap();
+    livetape.start_again();
+    let told = receiver.wait_for("recording.failed", 1).remove(0);
+    let key = format!("{}events/recording-failed.json", directory(&growing));
+    let failed = livetape_testkit::deadline::eventually("it is in the store", || match livetape.media().join(&key) {
+        path if path.is_file() => Ok(json(&livetape, &key)),
+        path => Err(path.display().to_string()),
+    });
+    assert_eq!(
+        (&failed["version"], &failed["recording_status"]),
+        (&"v1".into(), &"RECORDING_ENDED_WITH_FAILURE".into())
+    );
+    assert_eq!(failed["recording_status_message"], told["data"]["error"]);
+    assert!(told["data"]["error"].as_str().unwrap().contains("the first is missing"), "{told}");
+    assert_eq!(failed["recording_started_at"], growing.0["started_at"]);
+    assert_eq!(failed["recording_ended_at"], told["data"]["ended_at"]);
+    let names: Vec<String> = companions(&livetape).iter().map(|path| path.rsplit('/').next().unwrap().into()).collect();
+    assert_eq!(names.iter().filter(|name| name.contains("ended")).count(), 0, "{names:?}");
+}
+
+#[test]
 fn of_what_is_not_kept_nothing_stays() {
     let receiver = Receiver::start();
     let settings = settings().set("record.min_duration", "\"1h\"").webhook(&receiver);

@@ -16,8 +16,9 @@ pub struct Recovered {
     pub cut_bytes: u64,
     /// Recordings that held nothing whole.
     pub discarded: usize,
-    /// Recordings that are damaged; their files are in the quarantine.
-    pub failed: usize,
+    /// Recordings that are damaged; their files are in the quarantine. Hand them to
+    /// [`crate::Finalizer::recording_failed`].
+    pub failed: Vec<RecordingId>,
     /// Recordings whose files were taken out of the spool because nobody needs them there.
     pub evicted: usize,
     /// Things in the spool that no row accounts for, moved to the quarantine.
@@ -87,10 +88,11 @@ impl Report {
     pub(super) fn finish(self) -> Recovered {
         let mut recovered = self.progress.into_inner().unwrap_or_else(PoisonError::into_inner).recovered;
         recovered.left.sort();
+        recovered.failed.sort();
         if recovered != Recovered::default() {
             info!(
                 completed = recovered.completed, cut_bytes = recovered.cut_bytes, discarded = recovered.discarded,
-                failed = recovered.failed, evicted = recovered.evicted, quarantined = recovered.quarantined,
+                failed = recovered.failed.len(), evicted = recovered.evicted, quarantined = recovered.quarantined,
                 sessions = recovered.sessions, left = recovered.left.len(), took = ?self.begun.elapsed(),
                 "recovered from a crash"
             );

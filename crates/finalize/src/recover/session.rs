@@ -70,7 +70,7 @@ impl Recovery<'_> {
                     });
                 }
                 Some(Completion::Discarded) => self.report.count(|recovered| recovered.discarded += 1),
-                Some(Completion::Failed) => self.report.count(|recovered| recovered.failed += 1),
+                Some(Completion::Failed) => self.report.count(|recovered| recovered.failed.push(row.id)),
                 None => left.push(row),
             }
             self.report.step();

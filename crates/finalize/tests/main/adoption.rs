@@ -55,7 +55,7 @@ fn lose_catalog(world: World) -> World {
 async fn start_again(world: World) -> World {
     let world = world.restart();
     let recovered = recover(&world.catalog, &world.spool, &system_clock()).await.unwrap();
-    assert_eq!((recovered.left.len(), recovered.failed), (0, 0), "{recovered:?}");
+    assert_eq!((recovered.left.len(), recovered.failed.len()), (0, 0), "{recovered:?}");
     assert_eq!(world.finalizer().handle.drain(LONG).await, 0);
     world
 }
