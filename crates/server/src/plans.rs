@@ -17,10 +17,10 @@ use livetape_record::plan::{DEFAULT, Plan, Rule, Template, check_name, plan};
 use livetape_rtmp::Query;
 use tokio::sync::Mutex as AsyncMutex;
 
-use crate::config::{Config, TemplateSettings};
+use crate::config::{Config, SettingProblem, TemplateSettings};
 use crate::live::Live;
 
-pub use error::{PlanError, SettingProblem};
+pub use error::PlanError;
 pub use settings::{RuleRequest, TaskRequest, TaskSettings, parse};
 pub use tasks::{TaskView, Tasks, Wanted};
 
@@ -234,7 +234,7 @@ impl Plans {
         if new && made >= MOST {
             return Err(PlanError::TooMany(format!("there are {MOST} already; remove some")));
         }
-        let settings = settings.map_err(|error| PlanError::Settings(vec![SettingProblem::body(&error)]))?;
+        let settings = settings.map_err(|error| PlanError::Settings(vec![SettingProblem::body(error.to_string())]))?;
         self.apply(Change::PlanSet { kind, name: name.to_owned(), settings }).await?;
         Ok(new)
     }

@@ -16,10 +16,10 @@ use livetape_media::WallTime;
 use tokio::sync::Mutex;
 use tokio::task::JoinError;
 
-use crate::config::{Config, FallbackKind, StoreKind, Webhook};
+use crate::config::{Config, FallbackKind, SettingProblem, StoreKind, Webhook};
 use crate::live::Live;
 
-pub use settings::{WebhookProblem, WebhookSettings};
+pub use settings::WebhookSettings;
 
 /// Events that one request sends again at most.
 const AGAIN_MAX: usize = 10_000;
@@ -61,7 +61,7 @@ pub enum WebhookError {
     Disabled(String),
     /// Its settings are wrong.
     #[error("the settings of the webhook are wrong")]
-    Settings(Vec<WebhookProblem>),
+    Settings(Vec<SettingProblem>),
     /// No client could be made for it.
     #[error("the webhook cannot be called: {0:#}")]
     Client(anyhow::Error),
@@ -118,7 +118,7 @@ impl EndpointMaker {
         for stored in catalog.stored_endpoints()? {
             match WebhookSettings::parse(&stored.settings)
                 .and_then(|settings| settings.webhook(&stored.id, None))
-                .map_err(|problems| anyhow::anyhow!("{}", settings::joined(&problems)))
+                .map_err(|problems| anyhow::anyhow!("{}", SettingProblem::joined(&problems)))
                 .and_then(|webhook| self.make(&webhook))
             {
                 Ok(endpoint) => endpoints.push(endpoint),

@@ -5,6 +5,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::config::SettingProblem;
+
 /// The media type of a problem.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -63,6 +65,13 @@ impl Problem {
         let names: Vec<&str> = errors.iter().map(|error| error.parameter.as_str()).collect();
         let detail = format!("wrong parameters: {}", names.join(", "));
         Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "bad_parameter", detail) }
+    }
+
+    /// The same of settings that were sent.
+    pub fn bad_settings(problems: &[SettingProblem]) -> Self {
+        let told =
+            |one: &SettingProblem| ParameterProblem { parameter: one.setting.to_owned(), detail: one.message.clone() };
+        Self::bad_parameters(problems.iter().map(told).collect())
     }
 
     /// 500: our own fault, described in the log only.

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::planning::{body_of, name_in, problem};
+use super::making::{body_of, listed, name_in, problem, source, was_set};
 use super::query::Query;
 use super::{Api, Problem, json, schema};
 use crate::plans::{RuleRequest, RuleView, parse};
@@ -19,16 +19,9 @@ struct Shown {
     settings: RuleRequest,
 }
 
-#[derive(Serialize)]
-struct RuleList {
-    items: Vec<Shown>,
-    next_cursor: Option<String>,
-}
-
 impl From<RuleView> for Shown {
     fn from(view: RuleView) -> Self {
-        let source = if view.configured { "configuration" } else { "api" };
-        Self { name: view.name, source, settings: view.settings }
+        Self { name: view.name, source: source(view.configured), settings: view.settings }
     }
 }
 
@@ -42,7 +35,7 @@ impl From<RuleView> for Shown {
 )]
 pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     Query::parse(query.as_deref()).finish()?;
-    json(&RuleList { items: api.plans.rules().into_iter().map(Shown::from).collect(), next_cursor: None })
+    listed(api.plans.rules().into_iter().map(Shown::from))
 }
 
 /// One rule.
@@ -90,8 +83,7 @@ pub(super) async fn put(
     let settings: RuleRequest = parse(&body_of(body).await?).map_err(|error| problem(&error))?;
     let made = api.plans.set_rule(&name, settings).await.map_err(|error| problem(&error))?;
     tracing::info!(rule = name, made, "a rule was set on request");
-    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, shown(&api, &name)?).into_response())
+    Ok(was_set(made, shown(&api, &name)?))
 }
 
 /// Removes a rule that was made by this API. What is recorded goes on.

@@ -10,7 +10,7 @@ use livetape_record::TaskId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::planning::{body_of, name_in, problem};
+use super::making::{body_of, name_in, problem};
 use super::query::Query;
 use super::{Api, Problem, bad_parameter, blocking, json, off_thread, problem as api_problem, schema};
 use crate::config::{Period, TemplateSettings};

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::planning::{body_of, name_in, problem};
+use super::making::{body_of, listed, name_in, problem, source, was_set};
 use super::query::Query;
 use super::{Api, Problem, json, schema};
 use crate::config::TemplateSettings;
@@ -19,16 +19,9 @@ struct Shown {
     settings: TemplateSettings,
 }
 
-#[derive(Serialize)]
-struct TemplateList {
-    items: Vec<Shown>,
-    next_cursor: Option<String>,
-}
-
 impl From<TemplateView> for Shown {
     fn from(view: TemplateView) -> Self {
-        let source = if view.configured { "configuration" } else { "api" };
-        Self { source, settings: view.settings }
+        Self { source: source(view.configured), settings: view.settings }
     }
 }
 
@@ -42,7 +35,7 @@ impl From<TemplateView> for Shown {
 )]
 pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     Query::parse(query.as_deref()).finish()?;
-    json(&TemplateList { items: api.plans.templates().into_iter().map(Shown::from).collect(), next_cursor: None })
+    listed(api.plans.templates().into_iter().map(Shown::from))
 }
 
 /// One template.
@@ -90,8 +83,7 @@ pub(super) async fn put(
     let settings: TemplateSettings = parse(&body_of(body).await?).map_err(|error| problem(&error))?;
     let made = api.plans.set_template(&name, settings).await.map_err(|error| problem(&error))?;
     tracing::info!(template = name, made, "a template was set on request");
-    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, shown(&api, &name)?).into_response())
+    Ok(was_set(made, shown(&api, &name)?))
 }
 
 /// Removes a template that was made by this API. What is recorded by it goes on.

@@ -7,14 +7,11 @@ use axum::response::{IntoResponse, Response};
 use livetape_catalog::EndpointCounts;
 use serde::Serialize;
 
-use super::problem::ParameterProblem;
-use super::query::{Query, in_path, named};
-use super::{Api, Problem, body, json, off_thread, problem as api_problem, schema};
+use super::making::{body_of, listed, name_in, shortened, source, was_set};
+use super::query::{Query, in_path};
+use super::{Api, Problem, json, off_thread, problem as api_problem, schema};
 use crate::config::WebhookFormat;
 use crate::webhooks::{WebhookError, WebhookSettings, WebhookView};
-
-/// The most of a request's body that is read.
-const BODY_MAX_BYTES: usize = 64 << 10;
 
 #[derive(Serialize)]
 struct Shown {
@@ -38,12 +35,6 @@ struct Shown {
 }
 
 #[derive(Serialize)]
-struct WebhookList {
-    items: Vec<Shown>,
-    next_cursor: Option<String>,
-}
-
-#[derive(Serialize)]
 struct SentAgain {
     events: usize,
     next_after: Option<i64>,
@@ -60,7 +51,7 @@ impl From<WebhookView> for Shown {
             disabled_at: of(|counts| counts.disabled_at),
             pending: counts.as_ref().map_or(0, |counts| counts.pending),
             disabled_reason: counts.and_then(|counts| counts.disabled),
-            source: if view.configured { "configuration" } else { "api" },
+            source: source(view.configured),
             url: webhook.url.to_string(),
             signed: !webhook.secret.is_empty(),
             changing_secret: !webhook.old_secret.is_empty(),
@@ -88,7 +79,7 @@ pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> R
     Query::parse(query.as_deref()).finish()?;
     let webhooks = api.webhooks.clone();
     let views = super::blocking("listing webhooks", move || webhooks.list()).await?;
-    json(&WebhookList { items: views.into_iter().map(Shown::from).collect(), next_cursor: None })
+    listed(views.into_iter().map(Shown::from))
 }
 
 /// One webhook.
@@ -107,7 +98,7 @@ pub(super) async fn one(
     path: RawPathParams,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    shown(&api, asked_for(&path, query.as_deref())?).await.and_then(|webhook| json(&webhook))
+    shown(&api, name_in(&path, query.as_deref())?).await.and_then(|webhook| json(&webhook))
 }
 
 /// Makes a webhook, or gives one that was made so other settings. Secrets that are left out stay.
@@ -130,14 +121,12 @@ pub(super) async fn put(
     RawQuery(query): RawQuery,
     body: Body,
 ) -> Result<Response, Problem> {
-    let name = asked_for(&path, query.as_deref())?;
-    let body = body::read(body, BODY_MAX_BYTES).await?;
-    let text = String::from_utf8_lossy(&body);
-    let settings = WebhookSettings::parse(&text).map_err(|problems| problem(&WebhookError::Settings(problems)))?;
+    let name = name_in(&path, query.as_deref())?;
+    let settings =
+        WebhookSettings::parse(&body_of(body).await?).map_err(|problems| Problem::bad_settings(&problems))?;
     let made = api.webhooks.set(&name, settings).await.map_err(|error| problem(&error))?;
     tracing::info!(webhook = name, made, "a webhook was set on request");
-    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, json(&shown(&api, name).await?)?).into_response())
+    Ok(was_set(made, json(&shown(&api, name).await?)?))
 }
 
 /// Removes a webhook that was made by this API. What is pending for it is dropped.
@@ -157,7 +146,7 @@ pub(super) async fn delete(
     path: RawPathParams,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let name = asked_for(&path, query.as_deref())?;
+    let name = name_in(&path, query.as_deref())?;
     api.webhooks.remove(&name).await.map_err(|error| problem(&error))?;
     tracing::info!(webhook = name, "a webhook was removed on request");
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -180,7 +169,7 @@ pub(super) async fn enable(
     path: RawPathParams,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let name = asked_for(&path, query.as_deref())?;
+    let name = name_in(&path, query.as_deref())?;
     api.webhooks.enable(&name).await.map_err(|error| problem(&error))?;
     tracing::info!(webhook = name, "a webhook was enabled on request");
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -228,27 +217,13 @@ async fn shown(api: &Api, name: String) -> Result<Shown, Problem> {
     view.map(Shown::from).map_err(|error| problem(&error))
 }
 
-/// The webhook that the path names. There are no parameters.
-fn asked_for(path: &RawPathParams, query: Option<&str>) -> Result<String, Problem> {
-    named(path, query).map(shortened)
-}
-
-fn shortened(name: &str) -> String {
-    name.chars().take(200).collect()
-}
-
 /// An error as the API says it.
 pub(super) fn problem(error: &WebhookError) -> Problem {
     match error {
         WebhookError::Unknown(name) => Problem::not_found(format!("there is no webhook {name:?}")),
         WebhookError::Configured(_) => Problem::new(StatusCode::CONFLICT, "configured", error.to_string()),
         WebhookError::Disabled(_) => Problem::new(StatusCode::CONFLICT, "disabled", error.to_string()),
-        WebhookError::Settings(problems) => Problem::bad_parameters(
-            problems
-                .iter()
-                .map(|one| ParameterProblem { parameter: one.setting.to_owned(), detail: one.message.clone() })
-                .collect(),
-        ),
+        WebhookError::Settings(problems) => Problem::bad_settings(problems),
         WebhookError::Client(_) => Problem::new(StatusCode::BAD_REQUEST, "unusable", error.to_string()),
         WebhookError::Catalog(_) | WebhookError::Stopped(_) => api_problem::fault("changing webhooks", error),
     }

@@ -4,6 +4,8 @@ use livetape_catalog::CatalogError;
 use livetape_record::TaskId;
 use tokio::task::JoinError;
 
+use crate::config::SettingProblem;
+
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -49,25 +51,8 @@ pub enum PlanError {
     Stopped(#[from] JoinError),
 }
 
-/// What is wrong with one setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettingProblem {
-    /// Which.
-    pub setting: &'static str,
-    /// What.
-    pub message: String,
-}
-
 impl PlanError {
     pub(super) fn settings(problems: Vec<(&'static str, String)>) -> Self {
-        let problem = |(setting, message)| SettingProblem { setting, message };
-        Self::Settings(problems.into_iter().map(problem).collect())
-    }
-}
-
-impl SettingProblem {
-    /// Of JSON that is none, or not of the right shape.
-    pub(super) fn body(error: &serde_json::Error) -> Self {
-        Self { setting: "body", message: error.to_string().chars().take(300).collect() }
+        Self::Settings(problems.into_iter().map(SettingProblem::from).collect())
     }
 }

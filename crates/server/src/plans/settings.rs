@@ -7,8 +7,8 @@ use livetape_record::plan::{PatternError, Rule, Template};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{PlanError, SettingProblem};
-use crate::config::{Config, FormatName, Period, RecordSettings, RuleSettings, TemplateSettings};
+use super::PlanError;
+use crate::config::{Config, FormatName, Period, RecordSettings, RuleSettings, SettingProblem, TemplateSettings};
 
 /// The longest a file of a task becomes, unless it says something else.
 const TASK_MAX_DURATION: Period = Period::from_mins(120);
@@ -20,10 +20,9 @@ const TASK_MAX_DURATION: Period = Period::from_mins(120);
 pub fn parse<T: for<'de> Deserialize<'de>>(json: &str) -> Result<T, PlanError> {
     // A list would do for a structure.
     if !json.trim_start().starts_with('{') {
-        let message = "it is no JSON object".to_owned();
-        return Err(PlanError::Settings(vec![SettingProblem { setting: "body", message }]));
+        return Err(PlanError::Settings(vec![SettingProblem::body("it is no JSON object")]));
     }
-    serde_json::from_str(json).map_err(|error| PlanError::Settings(vec![SettingProblem::body(&error)]))
+    serde_json::from_str(json).map_err(|error| PlanError::Settings(vec![SettingProblem::body(error.to_string())]))
 }
 
 /// A rule.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::config::{HttpUrl, Period, Secret, Webhook, WebhookFormat, webhook_problems};
+use crate::config::{HttpUrl, Period, Secret, SettingProblem, Webhook, WebhookFormat, webhook_problems};
 
 /// The settings of a webhook. What is left out is as in the configuration by default; a secret that is left out
 /// stays as it was.
@@ -38,22 +38,6 @@ pub struct WebhookSettings {
     pub tencent_text_time: bool,
 }
 
-/// What is wrong with one setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WebhookProblem {
-    /// Which.
-    pub setting: &'static str,
-    /// What.
-    pub message: String,
-}
-
-/// Problems as one line.
-pub(super) fn joined(problems: &[WebhookProblem]) -> String {
-    let each: Vec<String> =
-        problems.iter().map(|problem| format!("{}: {}", problem.setting, problem.message)).collect();
-    each.join("; ")
-}
-
 impl std::fmt::Debug for WebhookSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WebhookSettings").field("format", &self.format).finish_non_exhaustive()
@@ -65,18 +49,17 @@ impl WebhookSettings {
     ///
     /// # Errors
     /// What is wrong with it, without its values: they may be secrets.
-    pub fn parse(json: &str) -> Result<Self, Vec<WebhookProblem>> {
+    pub fn parse(json: &str) -> Result<Self, Vec<SettingProblem>> {
         // A list would do for a structure.
         if !json.trim_start().starts_with('{') {
-            return Err(vec![WebhookProblem { setting: "body", message: "it is no JSON object".to_owned() }]);
+            return Err(vec![SettingProblem::body("it is no JSON object")]);
         }
         serde_json::from_str(json).map_err(|error| {
             let what = match error.classify() {
                 serde_json::error::Category::Data => "a setting is unknown, or of the wrong type",
                 _ => "it is no JSON object",
             };
-            let message = format!("{what}, at line {} column {}", error.line(), error.column());
-            vec![WebhookProblem { setting: "body", message }]
+            vec![SettingProblem::body(format!("{what}, at line {} column {}", error.line(), error.column()))]
         })
     }
 
@@ -99,22 +82,22 @@ impl WebhookSettings {
     ///
     /// # Errors
     /// What is wrong with the settings.
-    pub(super) fn webhook(&self, name: &str, before: Option<&Self>) -> Result<Webhook, Vec<WebhookProblem>> {
+    pub(super) fn webhook(&self, name: &str, before: Option<&Self>) -> Result<Webhook, Vec<SettingProblem>> {
         let mut problems = Vec::new();
         let url: HttpUrl = self.url.parse().unwrap_or_else(|error: crate::config::HttpUrlError| {
-            problems.push(WebhookProblem { setting: "url", message: error.to_string() });
+            problems.push(SettingProblem { setting: "url", message: error.to_string() });
             HttpUrl::default()
         });
         let mut webhook = self.clone().with_secrets_of(before).shown(name);
         if let Some(Err(error)) = self.timeout.as_deref().map(str::parse::<Period>) {
-            problems.push(WebhookProblem { setting: "timeout", message: error.to_string() });
+            problems.push(SettingProblem { setting: "timeout", message: error.to_string() });
         }
         webhook.url = url;
         let bad_url = !problems.is_empty();
         for (setting, message) in webhook_problems(&webhook) {
             // A URL that cannot be read is not missing as well.
             if !(bad_url && setting == "url") {
-                problems.push(WebhookProblem { setting, message });
+                problems.push((setting, message).into());
             }
         }
         if problems.is_empty() { Ok(webhook) } else { Err(problems) }
@@ -181,7 +164,7 @@ mod tests {
         let problems = settings.webhook("a b", None).unwrap_err();
         let named: Vec<&str> = problems.iter().map(|problem| problem.setting).collect();
         assert_eq!(named, ["url", "timeout", "secret", "events", "allow_addresses", "concurrency"]);
-        assert!(!joined(&problems).contains("hunter2"), "{problems:?}");
+        assert!(!SettingProblem::joined(&problems).contains("hunter2"), "{problems:?}");
         for bad in ["", "[]", "{\"url\":1}", "{\"sekret\":\"hunter2\"}", "{\"url\":\"hunter2"] {
             let problems = WebhookSettings::parse(bad).unwrap_err();
             assert!(problems[0].setting == "body" && !problems[0].message.contains("hunter2"), "{problems:?}");
