@@ -48,7 +48,7 @@ pub struct TemplateSettings {
     pub align: Option<Period>,
     /// How far the clock meant is ahead of UTC, such as `+08:00`.
     pub align_offset: String,
-    /// A recording shorter than this is discarded.
+    /// A recording shorter than this is discarded, unless a crash cut it off.
     #[serde(with = "unset")]
     #[schema(value_type = String)]
     pub min_duration: Option<Period>,

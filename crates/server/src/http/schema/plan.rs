@@ -33,7 +33,7 @@ pub(in crate::http) struct Template {
     pub align: String,
     /// How far the clock meant is ahead of UTC, such as `+08:00`.
     pub align_offset: String,
-    /// A recording shorter than this is discarded.
+    /// A recording shorter than this is discarded, unless a crash cut it off.
     pub min_duration: String,
     /// What an HLS segment should last.
     pub segment_duration: String,
