@@ -135,10 +135,14 @@ pub(crate) fn conclude(
     let (id, reason) = (row.id, reason.to_owned());
     let end = salvaged.end(row);
     let lost = arrived.zip(end).map_or(Duration::ZERO, |(arrived, end)| (arrived - end).to_duration());
+    let ended_at = match &salvaged {
+        Salvaged::Whole { summary, .. } => end_of(row, summary, wall()),
+        _ => row.started_at,
+    };
+    let lost = before_next(catalog, row, ended_at, lost)?;
     let lost_ms = u64::try_from(lost.as_millis()).unwrap_or(u64::MAX);
     match salvaged {
         Salvaged::Whole { summary, cut_bytes } => {
-            let ended_at = end_of(row, &summary, wall());
             let facts = crate::facts(&summary);
             let recovery = Recovery { reason: reason.clone(), cut_bytes, lost_ms };
             let report = Box::new(Report::recovered(&summary, row.started_at, ended_at, recovery));
@@ -163,6 +167,22 @@ pub(crate) fn conclude(
             Ok(Completion::Failed)
         }
     }
+}
+
+/// How much of `lost` was before the next recording of its stream began. Of one that went on with another session the
+/// next is that one's, and is found by the calendar.
+fn before_next(
+    catalog: &Catalog,
+    row: &RecordingRow,
+    ended_at: WallTime,
+    lost: Duration,
+) -> Result<Duration, FinalizeError> {
+    if row.gaps.is_empty() || lost.is_zero() {
+        return Ok(lost);
+    }
+    let Some(next) = catalog.next_of_stream(row)? else { return Ok(lost) };
+    let between_ms = next.started_at.as_unix_millis().saturating_sub(ended_at.as_unix_millis());
+    Ok(lost.min(Duration::from_millis(u64::try_from(between_ms).unwrap_or(0))))
 }
 
 /// A recording that was cut short ended when its last frame did: its start, its length, and the gaps that a

@@ -5,6 +5,11 @@ use livetape_media::MediaTime;
 /// A longer interval between pictures is a pause of the publisher and says nothing of the rate.
 const PAUSE: MediaTime = MediaTime::from_millis(5_000);
 
+/// A shorter one is none, however quick the pictures were.
+const LEAST_PAUSE: MediaTime = MediaTime::from_millis(500);
+/// So many times the mean interval.
+const PAUSE_RATIO: u64 = 4;
+
 /// Measures a frame rate. Plain numbers, so that a measurement can be kept and gone on with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RateMeter {
@@ -30,6 +35,16 @@ impl RateMeter {
                 self.span_nanos = self.span_nanos.saturating_add(interval.as_nanos().unsigned_abs());
             }
         }
+    }
+
+    /// Whether a picture decoded at `dts` comes so much later than others that its publisher was gone in between: for
+    /// files that do not say where that was.
+    pub(crate) fn pauses_before(&self, dts: MediaTime) -> bool {
+        let Some(interval) = self.last.map(|last| dts - last).filter(|interval| *interval > LEAST_PAUSE) else {
+            return false;
+        };
+        let mean = self.span_nanos.checked_div(self.intervals);
+        mean.is_some_and(|mean| interval.as_nanos().unsigned_abs() > mean.saturating_mul(PAUSE_RATIO))
     }
 
     /// The next picture does not follow the last one.

@@ -1,7 +1,7 @@
 //! Reading single recordings, and those that work remains to be done on.
 
 use livetape_record::{RecordingId, SessionId};
-use rusqlite::{OptionalExtension, params_from_iter};
+use rusqlite::{OptionalExtension, params, params_from_iter};
 
 use super::rows;
 use crate::{Catalog, CatalogError, RecordingRow, RecordingState, RecordingView, columns};
@@ -64,6 +64,21 @@ impl Catalog {
         );
         self.readers().with("listing the recordings of a session", |connection| {
             rows(connection, &sql, [session.to_string()], columns::recording)
+        })
+    }
+
+    /// The next recording of this one's stream, in its format and for its task, that is another session's.
+    pub fn next_of_stream(&self, row: &RecordingRow) -> Result<Option<RecordingRow>, CatalogError> {
+        let sql = format!(
+            "SELECT {} FROM recordings INDEXED BY recordings_subject WHERE subject = ?1 AND started_ms > ?2 \
+             AND format = ?3 AND task IS ?4 AND session <> ?5 ORDER BY started_ms, id LIMIT 1",
+            columns::RECORDING
+        );
+        let task = row.task.map(|task| task.to_string());
+        let (subject, session) = (format!("{}/{}", row.app, row.stream), row.id.session.to_string());
+        let values = params![subject, row.started_at.as_unix_millis(), row.id.format.name(), task, session];
+        self.readers().with("looking for a stream's next recording", |connection| {
+            connection.prepare_cached(&sql)?.query_row(values, columns::recording).optional()
         })
     }
 

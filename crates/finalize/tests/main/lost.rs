@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use livetape_catalog::{Change, NewRecording, NewSession};
 use livetape_finalize::{recover, recover_with};
 use livetape_media::{Format, MediaTime};
-use livetape_record::{RecordingId, SessionId};
+use livetape_record::{Gap, RecordingId, SessionId};
 
 use crate::recovery::{event_ids, later, recovered, settled};
 use crate::torn::tape;
@@ -66,6 +67,52 @@ async fn what_had_arrived_by_the_pulse_and_is_in_no_file_is_lost() {
         let data = told(&world, id, "ready");
         assert_eq!(data["lost_ms"], u64::try_from(lost).unwrap());
         assert_eq!((&data["recovered"], &data["end_reason"]), (&true.into(), &"crash".into()));
+    }
+}
+
+#[tokio::test]
+async fn of_one_that_went_on_with_another_session_what_the_next_of_that_holds_is_not_lost() {
+    for format in Format::ALL {
+        let world = World::new(&[]);
+        let first = world.session(1);
+        let id = torn_at(&world, first, format, 1, 90_000, 0);
+        let second: SessionId = format!("ses_{:032x}", 2).parse().unwrap();
+        world.apply(Change::SessionStarted(NewSession {
+            id: second,
+            app: "live".into(),
+            stream: "room1".into(),
+            query: String::new(),
+            remote_addr: "192.0.2.1:40000".into(),
+            tc_url: String::new(),
+            encoder: String::new(),
+            started_at: start().plus_millis(1_000),
+        }));
+        let length = Duration::from_millis(500);
+        let (from, to) = (start().plus_millis(1_000), start().plus_millis(1_500));
+        let gap = Gap { from, to, at: Duration::from_secs(1), length, apart: length };
+        world.apply(Change::RecordingContinued { id, session: second, gap });
+        // The disk failed at four seconds, and from six on there is the next.
+        let next = RecordingId { session: second, format, sequence: 1 };
+        let row = world.row(id);
+        world.apply(Change::RecordingOpened(NewRecording {
+            task: None,
+            keep: livetape_record::Keep::default(),
+            id: next,
+            app: row.app,
+            stream: row.stream,
+            key: row.key.replace("room1-1", "room1-2"),
+            started_at: start().plus_millis(6_000),
+            start: MediaTime::from_millis(96_000),
+            start_reason: "publish".into(),
+            video: None,
+            audio: None,
+        }));
+        world.spool.create_recording(&next.to_string(), b"").unwrap();
+        // The session that took it over has gone on for a minute.
+        world.pulse(&[(first, ms(150_000)), (second, ms(150_000))]);
+        recovered(&world).await;
+        settled(&world).await;
+        assert_eq!(duration_ms(&world, id) + lost_ms(&world, id), 6_000, "{format}");
     }
 }
 

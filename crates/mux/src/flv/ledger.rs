@@ -113,7 +113,12 @@ impl Ledger {
         self.size += whole;
         let at_ms = i64::from(frame.timestamp_ms);
         if kind == TrackKind::Video {
-            self.rate.frame(MediaTime::from_millis(at_ms));
+            let at = MediaTime::from_millis(at_ms);
+            // A publisher that comes back begins with a key frame.
+            if frame.random_access && self.rate.pauses_before(at) {
+                self.rate.interrupt();
+            }
+            self.rate.frame(at);
         }
         if frame.random_access && self.is_indexed(kind) {
             self.index.key_frame(position, frame.timestamp_ms, kind);

@@ -371,6 +371,27 @@ fn the_last_frame_lasts_as_long_as_the_one_before_it() {
 }
 
 #[test]
+fn while_its_publisher_was_gone_a_recording_has_no_frame_rate() {
+    let rate = |times: &[i64], keys: &[i64]| {
+        let frames: Vec<_> = times.iter().map(|at| video(*at, keys.contains(at))).collect();
+        let (ops, summary) = record(begin(vec![avc()], ms(0)), &frames, None);
+        let mut disk = Disk::default();
+        disk.perform_all(&ops);
+        let told = number(&metadata(disk.finished()), "framerate");
+        assert_eq!(told, summary.video.as_ref().unwrap().frame_rate);
+        told
+    };
+    let steady = |from: i64| (0..50).map(move |n| from + 40 * n);
+    let gap: Vec<i64> = steady(0).chain(steady(4_000)).collect();
+    assert_eq!(rate(&gap, &[0, 4_000]), 25.0);
+    // In the middle of a group of pictures frames are missing, and that is told as it is.
+    assert!(rate(&gap, &[0]) < 25.0);
+    // Slides are not gaps.
+    let slides: Vec<i64> = (0..20).map(|n| n * 2_000).collect();
+    assert_eq!(rate(&slides, &slides), 0.5);
+}
+
+#[test]
 fn an_index_beyond_its_room_is_thinned() {
     let frames: Vec<_> = (0..2_000).map(|n| video(n * 40, true)).collect();
     let (ops, _) = record(begin(vec![avc()], ms(0)), &frames, None);
