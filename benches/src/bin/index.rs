@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use livetape_catalog::{
-    Catalog, Change, DeliveryFilter, Options, RecordingFilter, RecordingState, Selected, TapeFilter,
+    Catalog, Change, Deletable, DeliveryFilter, Options, RecordingFilter, RecordingState, Selected, StoreRole, TapeFilter,
 };
 use livetape_media::{Format, WallTime};
 use rusqlite::Connection;
@@ -125,6 +125,13 @@ fn deletion(catalog: &Catalog, count: i64) -> anyhow::Result<()> {
     let found = catalog.deletion_plan(&everything, as_of)?.deletable.recordings;
     println!("| the same: everything (once) | {:.0} | | {found} |", begun.elapsed().as_secs_f64() * 1000.0);
     let before = at(count, 0.5);
+    for (what, which) in [
+        ("100 to be deleted: for room", Deletable::Oldest),
+        ("the same by store.retention", Deletable::ReadyBefore(before)),
+        ("the same by their templates", Deletable::ExpiredBefore(before)),
+    ] {
+        ask(what, || Ok(catalog.deletable(which, StoreRole::Primary, 100)?.len()))?;
+    }
     ask("200 events pruned", || {
         catalog.apply(Change::EventsPruned { before, now: before, limit: 200 })?;
         Ok(200)
@@ -165,7 +172,7 @@ fn fill(path: &std::path::Path, count: i64) -> anyhow::Result<()> {
             "{rows} INSERT INTO recordings (id, session, node, app, stream, subject, format, state, key, started_ms, \
              ended_ms, start_reason, end_reason, size_bytes, duration_ms, video_codec, video_width, video_height, \
              video_frame_rate, video_frames, audio_codec, audio_sample_rate, audio_channels, audio_frames, error, \
-             ready_ms, spool_evicted, start_ms, held_ms, held_by, held_reason) \
+             ready_ms, spool_evicted, start_ms, held_ms, held_by, held_reason, retention_ms) \
              SELECT printf('rec_0192f0c1000070008%015x_%s_1', n, format), printf('ses_0192f0c1000070008%015x', n), \
              'node', 'app' || (cam % 20), 'cam' || cam, 'app' || (cam % 20) || '/cam' || cam, format, state, \
              printf('app%d/cam%d/%d.%s', cam % 20, cam, n, format), {BEGIN_MS} + n * 1000, \
@@ -173,7 +180,7 @@ fn fill(path: &std::path::Path, count: i64) -> anyhow::Result<()> {
              'aac', 48000, 2, 28125, CASE state WHEN 'failed' THEN 'the disk' END, \
              CASE state WHEN 'ready' THEN {BEGIN_MS} + n * 1000 + 600500 END, 1, 0, \
              CASE WHEN n % 1999 = 7 THEN {BEGIN_MS} END, CASE WHEN n % 1999 = 7 THEN 'court' END, \
-             CASE WHEN n % 1999 = 7 THEN 'case 7' END \
+             CASE WHEN n % 1999 = 7 THEN 'case 7' END, CASE n / 3 % 3 WHEN 1 THEN 0 WHEN 2 THEN 86400000 END \
              FROM (SELECT n, n * 7 % 1000 AS cam, CASE n % 3 WHEN 0 THEN 'mp4' WHEN 1 THEN 'hls' ELSE 'flv' END AS format, \
              CASE WHEN n % 1000 = 5 THEN 'failed' ELSE 'ready' END AS state FROM row)"
         ),
