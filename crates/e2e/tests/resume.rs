@@ -381,3 +381,31 @@ fn what_has_gone_on_when_the_program_is_killed_is_completed_with_its_gap() {
         assert!(lost <= 500, "{about}");
     }
 }
+
+#[test]
+fn how_long_recordings_wait_says_the_template_of_their_stream() {
+    const TEMPLATES: &str = r#"
+[[templates]]
+name = "patient"
+resume_window = "30s"
+
+[[rules]]
+streams = "live/patient-*"
+template = "patient"
+"#;
+    let livetape = Livetape::start(&Settings::new().webhook_as(TEMPLATES));
+    let tags = flv::tags(&clip::plain());
+    let first = beginning(&tags, 3_300);
+    for stream in ["patient-1", "other"] {
+        publish(&livetape, stream, &first).close();
+    }
+    wait_waiting(&livetape, "patient-1");
+    for recording in livetape.wait_ready("other", &FORMATS, 1) {
+        assert_eq!(recording.0.get("gaps"), None, "it did not wait");
+    }
+    publish(&livetape, "patient-1", &tags).finish("patient-1");
+    for recording in livetape.wait_ready("patient-1", &FORMATS, 1) {
+        assert_eq!(recording.0["gaps"].as_array().unwrap().len(), 1, "{recording:?}");
+        assert_eq!(recording.0["video"]["frames"], frames(&first, Kind::Video) + frames(&tags, Kind::Video));
+    }
+}

@@ -11,6 +11,7 @@ mod wish;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use livetape_media::Format;
 
@@ -48,6 +49,8 @@ pub struct Plan {
     pub template: Option<String>,
     /// One policy for each recorder.
     pub policies: Vec<Policy>,
+    /// How long recordings wait for a publisher that went without an end; `None`: no template says it.
+    pub resume_window: Option<Duration>,
     /// What could not be done as it was wished, in words.
     pub problems: Vec<String>,
 }
@@ -86,7 +89,8 @@ pub fn plan<'q>(
             }
         }
     }
-    Plan { rule, template: Some(template.name.clone()), policies, problems }
+    let resume_window = Some(template.resume_window);
+    Plan { rule, template: Some(template.name.clone()), policies, resume_window, problems }
 }
 
 #[cfg(test)]

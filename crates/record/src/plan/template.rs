@@ -1,5 +1,7 @@
 //! How streams are recorded.
 
+use std::time::Duration;
+
 use livetape_media::Format;
 
 use crate::Policy;
@@ -15,6 +17,8 @@ pub struct Template {
     pub each: Vec<Policy>,
     /// HLS is playlists over the MP4, where both are recorded.
     pub over: bool,
+    /// How long recordings wait for a publisher that went without an end.
+    pub resume_window: Duration,
     /// What the stores want of files.
     pub buckets: Vec<Bucket>,
 }

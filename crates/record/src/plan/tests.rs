@@ -21,7 +21,9 @@ fn template(name: &str, formats: &[Format], minutes: u32) -> Template {
         playlists: false,
         keep: crate::Keep::default(),
     });
-    Template { name: name.to_owned(), formats: formats.to_vec(), each: each.into(), over: false, buckets: Vec::new() }
+    let resume_window = minutes * Duration::from_secs(1);
+    let (name, formats) = (name.to_owned(), formats.to_vec());
+    Template { name, formats, each: each.into(), over: false, resume_window, buckets: Vec::new() }
 }
 
 fn rule(streams: &str, template: &str) -> Rule {

@@ -12,7 +12,7 @@ use livetape_finalize::webhook::{AddressRange, ReceiverUrl};
 use livetape_media::Format;
 use livetape_record::plan::check_max_bytes;
 
-use super::template::{MAX_RETENTION, align_problems, over_problems};
+use super::template::{MAX_RESUME_WINDOW, MAX_RETENTION, align_problems, over_problems};
 use super::{
     ByteSize, Config, EncryptionSetting, FallbackKind, Finding, HttpUrl, Period, S3Settings, Secret, StoreKind,
     Webhook, WebhookFormat, webhook::EVENT_TYPES,
@@ -195,9 +195,11 @@ fn record(config: &Config, findings: &mut Findings<'_>) {
     for (setting, message) in align_problems(record.align, &record.align_offset) {
         findings.problem(format!("record.{setting}"), message);
     }
-    findings.period("record.resume_window", record.resume_window, Period::from_millis(0)..=Period::from_mins(30));
+    findings.period("record.resume_window", record.resume_window, Period::from_millis(0)..=MAX_RESUME_WINDOW);
     findings.count("record.resume_limit", record.resume_limit, 1..=100);
-    if record.resume_on_unpublish && record.resume_window == Period::from_millis(0) {
+    let waits = |window: Period| window > Period::from_millis(0);
+    let any_waits = config.templates.iter().filter_map(|template| template.resume_window).any(waits);
+    if record.resume_on_unpublish && !waits(record.resume_window) && !any_waits {
         findings.warning("record.resume_on_unpublish", "it is set and does nothing without record.resume_window");
     }
     findings.period("record.min_duration", record.min_duration, Period::from_millis(0)..=HOUR);

@@ -17,6 +17,9 @@ use super::{
 /// The longest a recording is kept, unless it is for ever.
 pub(super) const MAX_RETENTION: Period = Period::from_mins(10 * 365 * 24 * 60);
 
+/// The longest a recording waits for its publisher.
+pub(super) const MAX_RESUME_WINDOW: Period = Period::from_mins(30);
+
 /// A way of recording. What is empty is as `[record]` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -52,6 +55,10 @@ pub struct TemplateSettings {
     #[serde(with = "unset")]
     #[schema(value_type = String)]
     pub min_duration: Option<Period>,
+    /// How long a recording waits for a publisher that went without an end; `0s`: not at all.
+    #[serde(with = "unset")]
+    #[schema(value_type = String)]
+    pub resume_window: Option<Period>,
     /// What an HLS segment should last.
     #[serde(with = "unset")]
     #[schema(value_type = String)]
@@ -88,6 +95,7 @@ impl TemplateSettings {
             align: record.align,
             align_offset: record.align_offset.clone(),
             min_duration: Some(record.min_duration),
+            resume_window: Some(record.resume_window),
             segment_duration: Some(record.segment_duration),
             segment_type: Some(record.segment_type),
             hls_source: Some(record.hls_source),
@@ -118,6 +126,9 @@ impl TemplateSettings {
         if self.min_duration.is_some_and(|min| min > Period::from_mins(60)) {
             problems.push(("min_duration", "it must be between 0s and 1h".to_owned()));
         }
+        if self.resume_window.is_some_and(|window| window > MAX_RESUME_WINDOW) {
+            problems.push(("resume_window", format!("it must be between 0s and {MAX_RESUME_WINDOW}")));
+        }
         if self.retention.is_some_and(|keep| keep > MAX_RETENTION) {
             problems.push(("retention", format!("it must be between 0s, which is for ever, and {MAX_RETENTION}")));
         }
@@ -137,6 +148,7 @@ impl TemplateSettings {
             align: self.align.or(set.align),
             align_offset: if self.align_offset.is_empty() { set.align_offset } else { self.align_offset.clone() },
             min_duration: self.min_duration.unwrap_or(set.min_duration),
+            resume_window: self.resume_window.unwrap_or(set.resume_window),
             segment_duration: self.segment_duration.unwrap_or(set.segment_duration),
             segment_type: self.segment_type.unwrap_or(set.segment_type),
             hls_source: self.hls_source.unwrap_or(set.hls_source),
@@ -188,6 +200,7 @@ impl Config {
             formats: distinct(&record.formats),
             each: Format::ALL.map(|format| Policy { keep: settings.keep(), ..record.policy(format) }).into(),
             over: record.hls_source == HlsSource::Mp4,
+            resume_window: record.resume_window.duration(),
             buckets: self.buckets(),
         }
     }

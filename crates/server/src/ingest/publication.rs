@@ -54,7 +54,9 @@ pub(super) struct Publication {
     splice: Option<Splice>,
     /// How far it has come, for a session that goes on with it.
     tail: Tail,
-    /// Its recordings wait for their publisher.
+    /// Whether its recordings wait for their publisher.
+    resumption: Resumption,
+    /// They do.
     wait: Option<Wait>,
     quality: Quality,
     /// What it found and has not been told.
@@ -76,6 +78,7 @@ impl Publication {
             context.warnings.give(session.id, None, &warning, now.wall);
         }
         let demand = OnDemand::new(&plan.policies, &context);
+        let resumption = context.resumption.within(plan.resume_window);
         let lanes = plan.policies.into_iter().map(|policy| demand.lane(policy, &session, &context)).collect();
         metrics::session_started();
         let mut sound = Watch::new(context.stall_warning);
@@ -93,6 +96,7 @@ impl Publication {
             notes: Notes::new(now.mono),
             splice: None,
             tail: Tail::default(),
+            resumption,
             wait: None,
             quality: Quality::new(context.quality),
             findings: Vec::new(),
@@ -124,7 +128,7 @@ impl Publication {
     fn take(&mut self, item: &Item, now: Now) {
         match item {
             Item::Frame(frame) => {
-                if self.context.resumption.is_wanted() {
+                if self.resumption.is_wanted() {
                     self.tail.frame(frame, now.wall);
                 }
                 if self.received.frame(frame) {

@@ -83,6 +83,10 @@ impl TaskSettings {
             let message = "give either a template or what to record, not both".to_owned();
             return if idle { vec![("recording", message)] } else { Vec::new() };
         }
+        if self.recording.resume_window.is_some() {
+            let message = "how long recordings wait for their publisher says the template of the stream, not a task";
+            return vec![("recording", message.to_owned())];
+        }
         self.inline().problems(record).into_iter().map(|(_, message)| ("recording", message)).collect()
     }
 

@@ -118,6 +118,7 @@ fn a_task_that_makes_no_sense_is_refused_with_the_reasons() {
         (r#"{"app":"a","stream":"b","stop_after":"long"}"#, "stop_after"),
         (r#"{"app":"a","stream":"b","template":"gone"}"#, "template"),
         (r#"{"app":"a","stream":"b","recording":{"mp4_max_duration":"13h"}}"#, "recording"),
+        (r#"{"app":"a","stream":"b","recording":{"resume_window":"1min"}}"#, "recording"),
         (r#"{"app":"a","stream":"b","colour":"red"}"#, "body"),
     ] {
         let answer = world.send("POST", "/v1/tasks", body);

@@ -30,6 +30,7 @@ hls_source = "mp4"
 align = "1h"
 align_offset = "+08:00"
 max_size = "2GiB"
+resume_window = "10min"
 retention = "30d"
 [[rules]]
 streams = "court/*"
@@ -48,6 +49,9 @@ fn what_a_template_does_not_say_is_as_the_record_section_says() {
     let [mp4] = &plan.policies[..] else { panic!("{:?}", plan.policies) };
     assert!(mp4.playlists && mp4.align.is_some());
     assert_eq!((mp4.max_duration.as_secs(), mp4.max_bytes), (20, Some(2 << 30)));
+    assert_eq!(plan.resume_window, Some(std::time::Duration::from_secs(600)));
+    assert_eq!(planned(COURT, "live/cam", "").resume_window, Some(std::time::Duration::ZERO));
+    assert_eq!(planned(COURT, "test/cam", "").resume_window, None, "no template is asked");
     assert_eq!(mp4.keep, Keep::For(std::time::Duration::from_secs(30 * 86_400)));
     assert_eq!(plan.problems.len(), 1, "{:?}", plan.problems);
     let for_ever = COURT.replace("30d", "0s");
@@ -81,6 +85,7 @@ fn templates_and_rules_are_checked() {
         ),
         ("[[templates]]\nname = \"a\"\nhls_source = \"tape\"", "unknown variant"),
         ("[[templates]]\nname = \"a\"\nrecording_name = \"x\"", "must end in .{ext}"),
+        ("[[templates]]\nname = \"a\"\nresume_window = \"31min\"", "between 0s and 30min"),
         ("[[templates]]\nname = \"a\"\nretention = \"3651d\"", "between 0s, which is for ever, and 3650d"),
         ("[record]\nalign = \"7min\"", "whole number of these periods"),
         ("[record]\nalign_offset = \"\"", "no offset from UTC"),

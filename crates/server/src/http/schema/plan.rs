@@ -35,6 +35,8 @@ pub(in crate::http) struct Template {
     pub align_offset: String,
     /// A recording shorter than this is discarded, unless a crash cut it off.
     pub min_duration: String,
+    /// How long a recording waits for a publisher that went without an end; `0s`: not at all.
+    pub resume_window: String,
     /// What an HLS segment should last.
     pub segment_duration: String,
     /// What HLS segments are made of: `fmp4` or `ts`.

@@ -44,6 +44,11 @@ impl Resumption {
         }
     }
 
+    /// The same, where the template of a stream says how long.
+    pub(super) fn within(self, window: Option<Duration>) -> Self {
+        Self { window: window.unwrap_or(self.window), ..self }
+    }
+
     /// Whether recordings wait at all.
     pub(super) fn is_wanted(&self) -> bool {
         !self.window.is_zero()
@@ -64,7 +69,7 @@ impl Publication {
     /// Goes on with what `previous` records: what comes is put behind it.
     pub(in crate::ingest) fn take_over(&mut self, previous: Self) {
         info!(session = %self.session.id, of = %previous.session.id, stream = %self.session.path, "the publisher is back");
-        let rules = self.context.resumption;
+        let rules = self.resumption;
         self.session.adopt(&previous.session);
         self.splice = Some(Splice::new(previous.tail.clone(), rules.rule, rules.track_wait));
         self.tail = previous.tail;
@@ -81,7 +86,7 @@ impl Publication {
             match spliced {
                 Spliced::Item(item) => self.take(&item, now),
                 Spliced::Joined(join) => {
-                    let limit = self.context.resumption.limit;
+                    let limit = self.resumption.limit;
                     self.tail.joined();
                     self.wait = None;
                     self.lanes.iter_mut().for_each(|lane| lane.join(&join, limit, now));
@@ -101,7 +106,7 @@ impl Publication {
         self.quality.push(&Item::End(reason), now, &mut self.findings);
         self.tell_findings(now);
         self.demand.held.take(&Item::End(reason), now.wall);
-        let rules = self.context.resumption;
+        let rules = self.resumption;
         let waits = rules.waits_after(reason) && !self.context.draining.is_cancelled();
         // One that came back and sent nothing does not wait any longer for that.
         if waits && self.wait.is_none() {
