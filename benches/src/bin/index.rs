@@ -9,7 +9,8 @@
 use std::time::{Duration, Instant};
 
 use livetape_catalog::{
-    Catalog, Change, Deletable, DeliveryFilter, Options, RecordingFilter, RecordingState, Selected, StoreRole, TapeFilter,
+    Catalog, Change, Deletable, DeliveryFilter, Options, RecordingFilter, RecordingState, Selected, StoreRole,
+    TapeFilter,
 };
 use livetape_media::{Format, WallTime};
 use rusqlite::Connection;

@@ -154,9 +154,7 @@ fn a_publisher_that_is_cut_off_goes_on_in_the_same_recordings() {
         let duration = recording.number("duration_ms") - at - length;
         assert!((9_900..10_150).contains(&duration), "{:#}", recording.0);
         let rate = recording.0["video"]["frame_rate"].as_f64().unwrap();
-        // That of FLV is over its whole length: from the file it cannot be told that its publisher was gone.
-        let expected = if recording.text("format") == "flv" { 20.0..25.0 } else { 24.9..25.1 };
-        assert!(expected.contains(&rate), "{rate} frames a second");
+        assert!((24.9..25.1).contains(&rate), "{rate} frames a second");
     }
     assert_playlist(&livetape, &of_format(&recordings, "hls")[0], 1);
     for kind in ["recording.waiting", "recording.continued"] {

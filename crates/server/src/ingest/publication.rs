@@ -54,9 +54,9 @@ pub(super) struct Publication {
     splice: Option<Splice>,
     /// How far it has come, for a session that goes on with it.
     tail: Tail,
-    /// Whether its recordings wait for their publisher.
+    /// Whether, and how, its recordings wait for their publisher.
     resumption: Resumption,
-    /// They do.
+    /// They wait now.
     wait: Option<Wait>,
     quality: Quality,
     /// What it found and has not been told.
