@@ -60,7 +60,8 @@ pub enum Change {
         /// What lies in between. Kept to the millisecond.
         gap: Gap,
     },
-    /// A recording will never change again on disk. From `recording` to `finished`. Event `recording.ended`.
+    /// A recording will never change again on disk. From `recording` to `finished`. A gap that turns out to have
+    /// nothing behind it is forgotten. Event `recording.ended`.
     RecordingFinished {
         /// Which.
         id: RecordingId,

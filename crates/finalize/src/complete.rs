@@ -102,7 +102,10 @@ impl Salvaged {
             Self::Whole { summary, .. } => {
                 // What its sessions are apart, and a player does not wait for.
                 let passed_over: Duration = row.gaps.iter().map(|gap| gap.apart.saturating_sub(gap.length)).sum();
-                row.start.map(|start| start.saturating_add(summary.duration + passed_over))
+                // Its publisher was back, and none of what came then is here: only that is lost, not the gap.
+                let behind = row.gaps.last().filter(|gap| !gap.lies_within(summary.duration));
+                let played = behind.map_or(summary.duration, |gap| summary.duration.max(gap.at + gap.length));
+                row.start.map(|start| start.saturating_add(played + passed_over))
             }
             Self::Nothing => row.start,
             Self::Damaged(_) => None,
@@ -188,7 +191,8 @@ fn before_next(
 /// A recording that was cut short ended when its last frame did: its start, its length, and the gaps that a
 /// player does not wait for, but not in the future, should the publisher's clock have run fast.
 fn end_of(row: &RecordingRow, summary: &Summary, now: WallTime) -> WallTime {
-    let behind_ms: i64 = row.gaps.iter().map(Gap::behind_ms).sum();
+    let within = row.gaps.iter().filter(|gap| gap.lies_within(summary.duration));
+    let behind_ms: i64 = within.map(Gap::behind_ms).sum();
     let millis = i64::try_from(summary.duration.as_millis()).unwrap_or(i64::MAX).saturating_add(behind_ms);
     row.started_at.plus_millis(millis).min(now.max(row.started_at))
 }

@@ -114,7 +114,7 @@ impl Work<'_> {
                 "UPDATE recordings SET state = 'finished', ended_ms = ?2, end_reason = ?3, size_bytes = ?4, \
                  duration_ms = ?5, video_codec = ?6, video_width = ?7, video_height = ?8, video_frame_rate = ?9, \
                  video_frames = ?10, audio_codec = ?11, audio_sample_rate = ?12, audio_channels = ?13, \
-                 audio_frames = ?14, recovered = ?15, lost_ms = ?16, waiting_ms = NULL WHERE id = ?1",
+                 audio_frames = ?14, recovered = ?15, lost_ms = ?16, waiting_ms = NULL, gaps = ?17 WHERE id = ?1",
             )
             .and_then(|mut update| {
                 update.execute(params![
@@ -134,6 +134,7 @@ impl Work<'_> {
                     audio_frames,
                     recovered,
                     lost_ms,
+                    Self::gaps_within(&row, facts.duration),
                 ])
             })
             .map_err(CatalogError::sqlite("finishing a recording"))?;

@@ -62,6 +62,12 @@ impl Work<'_> {
         Ok(Applied::Done)
     }
 
+    /// The gaps of a recording that turned out to play so long, as its row has them.
+    pub(super) fn gaps_within(row: &RecordingRow, duration: Duration) -> Option<String> {
+        let within: Vec<Gap> = row.gaps.iter().copied().filter(|gap| gap.lies_within(duration)).collect();
+        (!row.gaps.is_empty()).then(|| gaps::write(&within))
+    }
+
     /// The gap of an MP4 as the playlists over it, of which this is the row, have it: they go straight on.
     pub(super) fn gap_of_playlists(&self, row: &RecordingRow, gap: &Gap) -> Result<Gap, CatalogError> {
         let media = row.media_of.map(|of| self.known(&of)).transpose()?;

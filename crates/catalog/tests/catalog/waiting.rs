@@ -21,6 +21,15 @@ pub(crate) fn continued(id: RecordingId, by: u128, gap: Gap) -> Change {
     Change::RecordingContinued { id, session: session_id(by), gap }
 }
 
+/// It is finished, and plays so long.
+fn plays(number: u128, seconds: u64) -> Change {
+    let mut change = finished(number);
+    if let Change::RecordingFinished { facts, .. } = &mut change {
+        facts.duration = Duration::from_secs(seconds);
+    }
+    change
+}
+
 fn opened() -> Fixture {
     let fixture = Fixture::new();
     fixture.done(Change::SessionStarted(session(1)));
@@ -52,7 +61,7 @@ fn a_recording_says_until_when_it_waits_and_what_lay_in_between() {
 
     fixture.done(waits(1, 40, 100));
     fixture.done(Change::Reported { id, report: Box::default() });
-    fixture.done(finished(1));
+    fixture.done(plays(1, 40));
     fixture.done(ready(1));
     let report: Value = serde_json::from_str(&fixture.catalog.report(&id).unwrap().unwrap()).unwrap();
     assert_eq!(report["gaps"], serde_json::to_value(expected).unwrap(), "as the recording shows them");
@@ -67,6 +76,20 @@ fn a_recording_says_until_when_it_waits_and_what_lay_in_between() {
     assert_eq!(body["data"].get("waiting_until"), None);
     let ids: std::collections::BTreeSet<_> = events.iter().map(|event| &event.id).collect();
     assert_eq!(ids.len(), events.len());
+}
+
+#[test]
+fn a_gap_that_turns_out_to_have_nothing_behind_it_is_forgotten() {
+    let fixture = opened();
+    let id = recording_id(1);
+    for (from, to) in [(2, 9), (12, 40)] {
+        fixture.done(waits(1, from, from + 60));
+        fixture.done(continued(id, 1, gap(from, to, from.unsigned_abs())));
+    }
+    // A crash came before any of what it went on with was on the disk.
+    fixture.done(plays(1, 12));
+    let shown = fixture.catalog.recording(&id).unwrap().unwrap();
+    assert_eq!(shown.gaps.iter().map(|gap| gap.at_ms).collect::<Vec<_>>(), [2_000]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl Recovery<'_> {
         let arrived = self.arrived.of(&cut.session.id).max(furthest(&siblings, &salvaged));
         let mut last = self.arrived.live_until(&cut.session.id).max(siblings.iter().map(last_known).max());
         for (row, found) in salvaged {
-            let before = following(&siblings, row).or(arrived);
+            let before = following(&siblings, row).or(its(row, arrived));
             let reason = EndReason::Crash.name();
             match guarded(row.id, || conclude(self.catalog, self.spool, self.wall, row, reason, found, before)) {
                 Some(Completion::Finished { cut_bytes, ended_at }) => {
@@ -76,7 +76,7 @@ impl Recovery<'_> {
             self.report.step();
         }
         for row in left {
-            let before = following(&siblings, row).or(arrived);
+            let before = following(&siblings, row).or(its(row, arrived));
             self.report.count(|recovered| recovered.left.push((row.id, before)));
         }
         if cut.session.ended_at.is_none() {
@@ -88,6 +88,12 @@ impl Recovery<'_> {
         }
         Ok(())
     }
+}
+
+/// Of what `arrived`, what could be this recording's to lose. While it waits for its publisher all of it is in its
+/// files; what comes then is another recording's.
+fn its(row: &RecordingRow, arrived: Option<MediaTime>) -> Option<MediaTime> {
+    arrived.filter(|_| row.waiting_until.is_none())
 }
 
 /// The latest moment that a recording of the session holds, on its timeline.

@@ -175,6 +175,40 @@ async fn a_recording_loses_what_came_before_the_next_one_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_recording_that_waited_for_its_publisher_loses_nothing_of_what_came_next() {
+    let world = World::new(&[]);
+    let session = world.session(1);
+    let id = torn_at(&world, session, Format::Flv, 1, 0, 0);
+    let (at, until) = (start().plus_millis(4_000), start().plus_millis(60_000));
+    world.apply(Change::RecordingWaits { id, at, until });
+    world.pulse(&[(session, ms(30_500))]);
+    recovered(&world).await;
+    assert_eq!((lost_ms(&world, id), world.row(id).waiting_until), (0, None));
+}
+
+#[tokio::test]
+async fn a_recording_that_went_on_and_holds_nothing_of_it_loses_what_came_and_not_the_gap() {
+    for length_ms in [20_000, 0] {
+        let world = World::new(&[]);
+        let session = world.session(1);
+        let id = torn_at(&world, session, Format::Mp4, 1, 0, 0);
+        let ends_ms = 4_000;
+        let (from, to) = (start().plus_millis(ends_ms), start().plus_millis(ends_ms + 20_000));
+        world.apply(Change::RecordingWaits { id, at: from, until: start().plus_millis(60_000) });
+        let (at, apart) = (Duration::from_millis(4_000), Duration::from_millis(20_000));
+        let gap = Gap { from, to, at, length: Duration::from_millis(length_ms), apart };
+        world.apply(Change::RecordingContinued { id, session, gap });
+        world.pulse(&[(session, ms(ends_ms + 20_000 + 350))]);
+        recovered(&world).await;
+        let row = world.row(id);
+        assert!((300..=400).contains(&lost_ms(&world, id)), "{} ms", lost_ms(&world, id));
+        let off_ms = row.ended_at.unwrap().as_unix_millis() - from.as_unix_millis();
+        assert!((-400..=0).contains(&off_ms), "it ends {off_ms} ms behind its last frame");
+        assert!(row.gaps.is_empty(), "{:?}", row.gaps);
+    }
+}
+
+#[tokio::test]
 async fn what_arrived_for_a_recording_that_holds_nothing_is_lost() {
     let world = World::new(&[]);
     let session = world.session(1);
