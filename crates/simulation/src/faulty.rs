@@ -9,7 +9,7 @@ use livetape_finalize::Report;
 
 use crate::disk::{Cut, DiskEffect, Faults};
 use crate::journal::Effect;
-use crate::judge::{self, History, Reference};
+use crate::judge::{self, History, PastLife, Reference};
 use crate::moment::{Moment, deliveries};
 use crate::read::Readings;
 use crate::schedule::{Tally, contents};
@@ -37,14 +37,23 @@ pub fn run(schedules: &[Schedule], plan: &Plan) -> Tally {
     let plan = Plan { publishers: true, ..plan.clone() };
     let readings = Readings::default();
     let calm = live(&Beginning::fresh(), &Plan { faults: Faults::default(), ..plan.clone() });
-    let reference = Reference::new(&contents(&calm, &readings));
+    let reference = match plan.returning {
+        None => Reference::new(&contents(&calm, &readings)),
+        Some(_) => Reference::everything(),
+    };
     let pushed = Moment::last(&calm).pushed;
     let tally = Mutex::new(Tally::default());
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let try_one = |schedule: &Schedule| {
         let life = live(&Beginning::fresh(), &Plan { faults: schedule.faults.clone(), ..plan.clone() });
-        let history = History { pushed: pushed.clone(), bound_ms: schedule.bound_ms, gaps: true, ..History::default() };
+        let history = History {
+            pushed: pushed.clone(),
+            bound_ms: schedule.bound_ms,
+            gaps: true,
+            returning: plan.returning,
+            ..History::default()
+        };
         let judged = judge::at_rest(&life, &history, &reference, &readings).and_then(|cost| {
             let lost = cost.lost_ms;
             if lost > 0 && !told(&life) {
@@ -94,7 +103,8 @@ fn after_power_cut(
     let moment = Moment::last(life);
     let beginning = moment.crash(life, Cut::PowerAllLost).ok_or("there is no such crash")?;
     let after = live(&beginning, &Plan { publishers: false, faults: Faults::default(), ..plan.clone() });
-    let history = History { kept: contents(life, readings), delivered: deliveries(life), ..history.clone() };
+    let lives = vec![PastLife::of(life, life.entries.len(), history.bound_ms)];
+    let history = History { kept: contents(life, readings), delivered: deliveries(life), lives, ..history.clone() };
     judge::at_rest(&after, &history, reference, readings)
         .map(drop)
         .map_err(|problem| format!("after a power cut: {problem}"))

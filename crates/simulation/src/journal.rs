@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -54,6 +55,10 @@ pub enum Effect {
     Delivered(Delivery),
     /// No effect: a frame is about to be handed to the session.
     Pushed(Marker),
+    /// No effect: the publisher of a stream has gone, and all it sent waits for it on the disk.
+    Away(u8),
+    /// No effect: so much time has passed since the first world began.
+    Passed(Duration),
 }
 
 /// An event that reached a receiver.
@@ -78,7 +83,7 @@ impl fmt::Debug for Delivery {
 impl Effect {
     /// Whether it changes the world, so that a crash may come right before it.
     pub fn is_effect(&self) -> bool {
-        !matches!(self, Self::Pushed(_))
+        !matches!(self, Self::Pushed(_) | Self::Away(_) | Self::Passed(_))
     }
 }
 

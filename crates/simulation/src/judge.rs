@@ -4,6 +4,7 @@ mod at_rest;
 mod deletion;
 mod frames;
 mod moment;
+mod returning;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,11 +12,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use livetape_media::Format;
-use livetape_record::RecordingId;
+use livetape_record::{GapRule, RecordingId};
 
 pub use at_rest::at_rest;
-pub use deletion::{all_deleted, none_forgotten};
+pub use deletion::{all_deleted_but, held_kept, none_forgotten};
 pub use moment::at_moment;
+pub use returning::PastLife;
 
 use crate::disk::Volume;
 use crate::journal::Delivery;
@@ -45,6 +47,10 @@ pub struct History {
     pub over: bool,
     /// Recordings may have failed, and their files be in the quarantine.
     pub failures: bool,
+    /// Publishers go and come back, also after a crash.
+    pub returning: Option<GapRule>,
+    /// The lives before this one, where publishers come back.
+    pub lives: Vec<PastLife>,
 }
 
 /// What a complete run of the workload records: the frames that are not thrown away for being too
@@ -55,6 +61,11 @@ pub struct Reference {
 }
 
 impl Reference {
+    /// Where publishers come back: everything that was pushed.
+    pub fn everything() -> Self {
+        Self { wanted: BTreeMap::new() }
+    }
+
     /// From the recordings of a run without trouble.
     pub fn new(contents: &BTreeMap<RecordingId, Arc<Content>>) -> Self {
         let mut wanted: BTreeMap<_, BTreeSet<Marker>> = BTreeMap::new();

@@ -21,6 +21,8 @@ pub struct KnownRecording {
     pub evicted: bool,
     /// Its objects are being deleted.
     pub deleting: bool,
+    /// Somebody holds it.
+    pub held: bool,
     /// The recording that has its media, if it is playlists over an MP4.
     pub media_of: Option<RecordingId>,
 }
@@ -49,7 +51,10 @@ impl Known {
         std::fs::write(&path, image.as_slice()).unwrap();
         let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
         let mut select = connection
-            .prepare("SELECT id, state, key, size_bytes, spool_evicted, deleting IS NOT NULL, media_of FROM recordings")
+            .prepare(
+                "SELECT id, state, key, size_bytes, spool_evicted, deleting IS NOT NULL, media_of, \
+                 held_ms IS NOT NULL FROM recordings",
+            )
             .unwrap();
         let recordings = select.query_map([], |row| {
             let id: String = row.get(0)?;
@@ -61,6 +66,7 @@ impl Known {
                 size_bytes: size.map(|size| u64::try_from(size).unwrap()),
                 evicted: row.get(4)?,
                 deleting: row.get(5)?,
+                held: row.get(7)?,
                 media_of: media_of.map(|id| id.parse().unwrap()),
             };
             Ok((id.parse().unwrap(), recording))
@@ -75,10 +81,15 @@ impl Known {
 
 /// The id of the event that tells that a recording was deleted.
 pub fn deleted_event(id: &RecordingId) -> String {
-    ready_event(id).replace("_ready", "_deleted")
+    recording_event(id, "deleted")
 }
 
 /// The id of the event that tells that a recording is ready.
 pub fn ready_event(id: &RecordingId) -> String {
-    format!("evt_{}_{}_{}_ready", id.session.0.simple(), id.format, id.sequence)
+    recording_event(id, "ready")
+}
+
+/// The id of the event that tells what has become of a recording.
+pub fn recording_event(id: &RecordingId, what: &str) -> String {
+    format!("evt_{}_{}_{}_{what}", id.session.0.simple(), id.format, id.sequence)
 }

@@ -26,6 +26,7 @@ pub mod judge;
 pub mod known;
 pub mod marker;
 pub mod moment;
+pub mod publication;
 pub mod publisher;
 pub mod random;
 pub mod read;

@@ -9,8 +9,9 @@ use crate::publisher::Script;
 use crate::store::StoreImage;
 use crate::world::{Beginning, Life};
 
-/// When a world starts again after a crash, since the first world began.
+/// When a world starts again after a crash, since the one before began; at least so long after the crash.
 const RESTART: Duration = Duration::from_secs(60);
+const RESTART_AFTER: Duration = Duration::from_secs(20);
 
 /// What there is right before an effect, or after the last one.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Moment {
     pub delivered: usize,
     /// The timestamp of the last frame pushed of each stream, in milliseconds.
     pub pushed: BTreeMap<u8, u32>,
+    /// Time since the first world began.
+    pub elapsed: Duration,
     /// What the disk is about to do.
     pub next: Option<DiskEffect>,
 }
@@ -41,6 +44,7 @@ impl Moment {
             store: life.beginning.store.clone(),
             delivered: 0,
             pushed: BTreeMap::new(),
+            elapsed: life.beginning.elapsed,
             next: None,
         };
         let mut moments = Vec::new();
@@ -63,6 +67,8 @@ impl Moment {
                     let last = now.pushed.entry(marker.stream).or_default();
                     *last = Script::timestamp(*marker).max(*last);
                 }
+                Effect::Passed(elapsed) => now.elapsed = *elapsed,
+                Effect::Away(_) => {}
             }
         }
         (now.at, now.next) = (life.entries.len(), None);
@@ -85,7 +91,7 @@ impl Moment {
             volume: cut.of(&self.volume, self.next.as_ref())?,
             catalog: Some(life.images[self.commit].clone()),
             store: self.store.clone(),
-            elapsed: life.beginning.elapsed + RESTART,
+            elapsed: (life.beginning.elapsed + RESTART).max(self.elapsed + RESTART_AFTER),
         })
     }
 }

@@ -13,7 +13,7 @@ use livetape_record::RecordingId;
 
 use crate::disk::Cut;
 use crate::journal::Effect;
-use crate::judge::{self, History, Reference, objects_of};
+use crate::judge::{self, History, PastLife, Reference, objects_of};
 use crate::known::Known;
 use crate::moment::{Moment, deliveries};
 use crate::read::{Content, Readings};
@@ -124,13 +124,17 @@ impl Harness {
     pub fn of(life: Life, after: &Plan) -> Result<Self, String> {
         let readings = Readings::default();
         let contents = contents(&life, &readings);
-        let reference = Reference::new(&contents);
+        let reference = match after.returning {
+            None => Reference::new(&contents),
+            Some(_) => Reference::everything(),
+        };
         let moments = Moment::all(&life);
         let pushed = moments.last().map(|moment| moment.pushed.clone()).unwrap_or_default();
-        let history = History { pushed, ..History::default() };
+        let history = History { pushed, returning: after.returning, ..History::default() };
         judge::at_rest(&life, &history, &reference, &readings)?;
         let known = life.images.iter().map(|_| OnceLock::new()).collect();
-        let after = Plan { publishers: false, ..after.clone() };
+        // Publishers who come back do so after a crash as well.
+        let after = Plan { publishers: after.returning.is_some(), ..after.clone() };
         Ok(Self { life, moments, contents, reference, readings, after, known })
     }
 
@@ -247,8 +251,12 @@ impl Harness {
                 let finished = known.recordings.iter().filter(|(_, row)| row.is_finished());
                 history.kept.extend(finished.filter_map(|(id, _)| Some((*id, contents.get(id)?.clone()))));
                 if !second_cut.is_kill() {
-                    history.bound_ms = history.bound_ms.max(POWER_BOUND_MS);
+                    history.bound_ms =
+                        history.bound_ms.max(if history.returning.is_some() { 0 } else { POWER_BOUND_MS });
                     (history.damage, history.failures) = (true, true);
+                }
+                if history.returning.is_some() {
+                    history.lives.push(PastLife::of(life, moment.at, bound_ms(second_cut)));
                 }
                 let kill = cut.is_kill() && second_cut.is_kill();
                 self.judge(world, &Past { told: told(Some(second_cut)), history: &history }, kill, tally);
@@ -278,12 +286,17 @@ impl Harness {
             pushed: moment.pushed.clone(),
             delivered: deliveries(&self.life)[..moment.delivered].to_vec(),
             kept: finished.map(|(id, _)| (*id, self.contents[id].clone())).collect(),
-            bound_ms: if cut.is_kill() { KILL_BOUND_MS } else { POWER_BOUND_MS },
+            bound_ms: if self.after.returning.is_some() { 0 } else { bound_ms(cut) },
             damage: !cut.is_kill(),
             gaps: false,
             tells: cut.is_kill(),
             over: self.after.over,
             failures: !cut.is_kill(),
+            returning: self.after.returning,
+            lives: match self.after.returning {
+                Some(_) => vec![PastLife::of(&self.life, moment.at, bound_ms(cut))],
+                None => Vec::new(),
+            },
         }
     }
 
@@ -297,8 +310,13 @@ impl Harness {
     }
 }
 
+/// What a crash may cost, in milliseconds of media.
+fn bound_ms(cut: Cut) -> u32 {
+    if cut.is_kill() { KILL_BOUND_MS } else { POWER_BOUND_MS }
+}
+
 /// What the recordings that are ready hold; those that cannot be read are left out.
-pub(crate) fn contents(life: &Life, readings: &Readings) -> BTreeMap<RecordingId, Arc<Content>> {
+pub fn contents(life: &Life, readings: &Readings) -> BTreeMap<RecordingId, Arc<Content>> {
     let objects = objects_of(life);
     let ready = life.rows.iter().filter(|row| row.state == RecordingState::Ready);
     ready

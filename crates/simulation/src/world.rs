@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use livetape_catalog::{Addresses, Catalog, EventRow, Options, RecordingRow, RecordingState};
+use livetape_catalog::{Addresses, Catalog, Change, EventRow, Options, RecordingRow, RecordingState};
 use livetape_disk::{Disk, Spool, lock};
 use livetape_finalize::sink::EventSink;
 use livetape_finalize::{
     Announcer, Counters, Destination, Endpoint, Finalizer, FinalizerOptions, Policy, Recovered, Report, Retention,
     Tools, recover_with,
 };
+use livetape_record::{GapRule, RecordingId};
 use livetape_store::{DirectoryStore, ObjectStore, PartRules};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{CatalogImage, CatalogTape};
 use crate::clock::SimClock;
 use crate::disk::{Faults, SimDisk, Volume};
-use crate::ingest::{Connection, Received};
+use crate::ingest::{Connection, Ingest, Received};
 use crate::journal::{Effect, Journal};
 use crate::publisher::{Act, Script};
 use crate::receiver::{ReceiverAct, SimReceiver};
@@ -87,8 +88,15 @@ pub struct Plan {
     pub parts: Option<PartRules>,
     /// Whether HLS is playlists over the MP4 recordings.
     pub over: bool,
-    /// Whether everything that is ready is deleted.
+    /// Whether publishers go and come back, their recordings waiting for them, and what becomes of the time in which
+    /// nobody published.
+    pub returning: Option<GapRule>,
+    /// Whether everything that is ready, and that nobody holds, is deleted.
     pub deletes: bool,
+    /// What somebody holds before that.
+    pub holds: Vec<RecordingId>,
+    /// Whether every hold is taken off before that.
+    pub releases: bool,
     /// The scripts of the receivers.
     pub receivers: [Vec<ReceiverAct>; 2],
     /// What the disk does wrong, from when publishers may come.
@@ -222,6 +230,7 @@ impl World {
             wall: wall.clone(),
             counters: counters.clone(),
         };
+        self.hold_and_release().await;
         let retention = self.plan.deletes.then(|| {
             let everything = Policy { max_bytes: Some(0), ..Policy::default() };
             tokio::spawn(Retention::new(tools.clone(), everything, shutdown.clone()).1)
@@ -283,12 +292,33 @@ impl World {
         }
     }
 
-    /// Waits until nothing is ready any more; what is, if time runs out.
+    /// What somebody does before anything is deleted.
+    async fn hold_and_release(&self) {
+        let (catalog, at) = (self.catalog.clone(), self.clock.now().wall);
+        let (holds, releases) = (self.plan.holds.clone(), self.plan.releases);
+        let done = tokio::task::spawn_blocking(move || {
+            for id in holds {
+                let (by, reason) = ("a judge".to_owned(), "case 1".to_owned());
+                catalog.apply(Change::RecordingHeld { id, at, by, reason }).unwrap();
+            }
+            let held =
+                catalog.recordings_in(&[RecordingState::Ready]).unwrap().into_iter().filter(|row| row.hold.is_some());
+            for row in held.filter(|_| releases) {
+                catalog.apply(Change::RecordingReleased { id: row.id, at }).unwrap();
+            }
+        });
+        done.await.unwrap();
+    }
+
+    /// Waits until nothing is ready any more that nobody holds; what is, if time runs out.
     async fn deleted(&self) -> Option<String> {
         let end = self.clock.elapsed() + PATIENCE;
         loop {
             let catalog = self.catalog.clone();
-            let ready = move || catalog.recordings_in(&[RecordingState::Ready]).unwrap().len();
+            let ready = move || {
+                let rows = catalog.recordings_in(&[RecordingState::Ready]).unwrap();
+                rows.iter().filter(|row| row.hold.is_none()).count()
+            };
             match tokio::task::spawn_blocking(ready).await.unwrap() {
                 0 => return None,
                 left if self.clock.elapsed() > end => return Some(format!("{left} recordings are not deleted")),
@@ -297,41 +327,30 @@ impl World {
         }
     }
 
-    /// The workload: both publishers, act by act.
+    /// The workload: the publishers, act by act.
     async fn publish(&self, finalizer: &Finalizer) {
         let received = Received::default();
-        let told = {
-            let known = received.clone();
-            let (finalizer, reports) = (finalizer.clone(), self.reports.clone());
-            let (on_report, journal) = (self.plan.on_report.clone(), self.journal.clone());
-            let catalog = self.catalog.clone();
-            move |report: Report| {
-                if let Some(on_report) = &on_report {
-                    on_report(report.clone(), &catalog, &journal);
-                }
-                match report {
-                    Report::Opened { id, ref key, .. } => finalizer.recording_opened(id, key),
-                    Report::Grew { id } => finalizer.recording_grew(id),
-                    Report::Discarded { id } => finalizer.recording_discarded(id),
-                    Report::Finished { id, .. } => finalizer.recording_finished(id),
-                    Report::Broken { id } => finalizer.recording_broken(id, known.of(id.session)),
-                    _ => {}
-                }
-                reports.lock().unwrap().push(report);
-            }
-        };
-        let destination = Arc::new(Destination {
-            catalog: self.catalog.clone(),
-            spool: self.spool.clone(),
-            sync_interval: SYNC_INTERVAL,
-            min_free_bytes: 1 << 20,
-            told: Box::new(told),
+        let ingest = Arc::new(Ingest {
+            to: Arc::new(Destination {
+                catalog: self.catalog.clone(),
+                spool: self.spool.clone(),
+                sync_interval: SYNC_INTERVAL,
+                min_free_bytes: 1 << 20,
+                told: self.told(finalizer, &received),
+            }),
+            clock: self.clock.clone(),
+            received: received.clone(),
+            over: self.plan.over,
+            returning: self.plan.returning,
+            journal: self.journal.clone(),
+            waiting: Mutex::default(),
         });
-        let scripts = Script::both();
-        let open = |script: &Script| {
-            Connection::open(script.stream, destination.clone(), self.clock.clone(), received.clone(), self.plan.over)
+        let scripts = match self.plan.returning {
+            None => Script::both(),
+            Some(_) => Script::returning(self.clock.elapsed()),
         };
-        let connections: Arc<Mutex<Vec<Connection>>> = Arc::new(Mutex::new(scripts.iter().map(open).collect()));
+        let mut connections: Vec<Connection> =
+            scripts.iter().map(|script| Connection::open(script, ingest.clone())).collect();
         let mut acts: Vec<(u64, usize, Act)> = Vec::new();
         for (index, script) in scripts.into_iter().enumerate() {
             acts.extend(script.acts.into_iter().map(|(at, act)| (at, index, act)));
@@ -350,20 +369,11 @@ impl World {
                 });
                 written.await.unwrap();
             }
-            loop {
-                let tick = connections.lock().unwrap().iter().filter_map(Connection::next_tick).min();
-                let Some(tick) = tick.filter(|tick| *tick <= at) else { break };
-                self.sleep_until(tick).await;
-                let connections = connections.clone();
-                let ticked = tokio::task::spawn_blocking(move || {
-                    connections.lock().unwrap().iter_mut().for_each(Connection::tick);
-                });
-                ticked.await.unwrap();
-            }
+            connections = self.tick_until(Some(at), connections, &ingest).await;
             self.sleep_until(at).await;
-            let (connections, journal) = (connections.clone(), self.journal.clone());
+            let journal = self.journal.clone();
             let acted = tokio::task::spawn_blocking(move || {
-                let connection = &mut connections.lock().unwrap()[index];
+                let connection = &mut connections[index];
                 match act {
                     Act::Send(bytes) => connection.input(&bytes),
                     Act::Frame(marker, bytes) => {
@@ -372,14 +382,60 @@ impl World {
                     }
                     Act::Vanish => connection.vanish(),
                 }
+                connections
             });
-            acted.await.unwrap();
+            connections = acted.await.unwrap();
         }
+        self.tick_until(None, connections, &ingest).await;
+    }
+
+    /// Has everybody do what is due by `until`; without, by when nothing waits any more.
+    async fn tick_until(
+        &self,
+        until: Option<Duration>,
+        mut connections: Vec<Connection>,
+        ingest: &Arc<Ingest>,
+    ) -> Vec<Connection> {
+        loop {
+            let tick = connections.iter().filter_map(Connection::next_tick).chain(ingest.next_expiry()).min();
+            let Some(tick) = tick.filter(|tick| until.is_none_or(|until| *tick <= until)) else { return connections };
+            self.sleep_until(tick).await;
+            let ingest = ingest.clone();
+            let ticked = tokio::task::spawn_blocking(move || {
+                connections.iter_mut().for_each(Connection::tick);
+                ingest.expire();
+                connections
+            });
+            connections = ticked.await.unwrap();
+        }
+    }
+
+    /// What writers' reports lead to.
+    fn told(&self, finalizer: &Finalizer, received: &Received) -> Box<dyn Fn(Report) + Send + Sync> {
+        let known = received.clone();
+        let (finalizer, reports) = (finalizer.clone(), self.reports.clone());
+        let (on_report, journal) = (self.plan.on_report.clone(), self.journal.clone());
+        let catalog = self.catalog.clone();
+        Box::new(move |report: Report| {
+            if let Some(on_report) = &on_report {
+                on_report(report.clone(), &catalog, &journal);
+            }
+            match report {
+                Report::Opened { id, ref key, .. } => finalizer.recording_opened(id, key),
+                Report::Grew { id } => finalizer.recording_grew(id),
+                Report::Discarded { id } => finalizer.recording_discarded(id),
+                Report::Finished { id, .. } => finalizer.recording_finished(id),
+                Report::Broken { id } => finalizer.recording_broken(id, known.of(id.session)),
+                _ => {}
+            }
+            reports.lock().unwrap().push(report);
+        })
     }
 
     async fn sleep_until(&self, at: Duration) {
         let now = self.clock.elapsed();
         tokio::time::sleep(at.saturating_sub(now)).await;
+        self.journal.push(Effect::Passed(self.clock.elapsed()));
     }
 }
 

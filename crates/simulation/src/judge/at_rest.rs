@@ -5,8 +5,9 @@ use std::path::Path;
 
 use livetape_catalog::{EventRow, RecordingRow, RecordingState};
 use livetape_media::Format;
+use livetape_record::RecordingId;
 
-use super::{Cost, History, Reference, frames, objects_at, objects_of};
+use super::{Cost, History, Reference, frames, objects_at, objects_of, returning};
 use crate::journal::Delivery;
 use crate::known::ready_event;
 use crate::moment::deliveries;
@@ -56,12 +57,17 @@ pub fn at_rest(life: &Life, history: &History, reference: &Reference, readings: 
     let mut cost = Cost::default();
     for format in Format::ALL {
         // By session and sequence, which is the order they were made in.
-        let recordings: Vec<&Content> = contents
-            .iter()
-            .filter(|(id, _)| id.format == format)
-            .filter_map(|(_, read)| read.as_ref().as_ref().ok())
-            .collect();
-        let of_format = frames::check(format, &recordings, history, reference, &told_lost(life, format))?;
+        let of_format = contents.iter().filter(|(id, _)| id.format == format);
+        let recordings: Vec<(RecordingId, &Content)> =
+            of_format.filter_map(|(id, read)| Some((*id, read.as_ref().as_ref().ok()?))).collect();
+        let told = told_lost(life, format);
+        let of_format = match history.returning {
+            Some(rule) => returning::check(format, &recordings, life, history, rule, &told)?,
+            None => {
+                let recordings: Vec<&Content> = recordings.into_iter().map(|(_, content)| content).collect();
+                frames::check(format, &recordings, history, reference, &told)?
+            }
+        };
         cost.lost_ms = cost.lost_ms.max(of_format.lost_ms);
         cost.damaged += of_format.damaged;
     }

@@ -10,16 +10,16 @@ use crate::publisher::{PICTURE_MS, Script};
 use crate::read::Content;
 
 /// A moment in a recording may differ from the publisher's by this much.
-const TOLERANCE_MS: f64 = 2.0;
+pub(super) const TOLERANCE_MS: f64 = 2.0;
 
 /// What rows may say less than is missing: the pulse is a quarter of a second old, and one track may have
 /// come further than the other.
-const LESS_MS: u32 = 250 + 150;
+pub(super) const LESS_MS: u32 = 250 + 150;
 /// What they may say less besides, where a torn MP4 came further than FLV: the pictures of its last fragment are
 /// there, and the sounds behind them are not.
-const TORN_MS: u32 = 400 - 150;
+pub(super) const TORN_MS: u32 = 400 - 150;
 /// What rows may say more.
-const MORE_MS: u32 = 50;
+pub(super) const MORE_MS: u32 = 50;
 
 /// Holds what the recordings of one format hold, in order, against what was pushed of each stream.
 ///
@@ -32,21 +32,12 @@ pub(super) fn check(
     reference: &Reference,
     told: &BTreeMap<u8, u32>,
 ) -> Result<Cost, String> {
-    let mut tracks: BTreeMap<(u8, bool), Vec<u32>> = BTreeMap::new();
     for content in recordings {
         check_times(content)?;
-        if content.damaged() > 0 && !history.damage {
-            return Err(format!("a recording in {format} holds {} damaged frames", content.damaged()));
-        }
-        for marker in content.frames() {
-            tracks.entry((marker.stream, marker.video)).or_default().push(marker.number);
-        }
     }
+    let tracks = tracks(format, recordings.iter().copied(), history)?;
     let mut cost = Cost { lost_ms: 0, damaged: recordings.iter().map(|content| content.damaged()).sum() };
     for ((stream, video), numbers) in &tracks {
-        if let Some(pair) = numbers.windows(2).find(|pair| pair[0] >= pair[1]) {
-            return Err(format!("{format} of stream {stream}, video {video}: frame {} follows {}", pair[1], pair[0]));
-        }
         let last =
             numbers.last().map(|number| Script::timestamp(Marker { stream: *stream, video: *video, number: *number }));
         if last > history.pushed.get(stream).copied() {
@@ -99,6 +90,32 @@ pub(super) fn check(
         cost.lost_ms = cost.lost_ms.max(if history.gaps { missing_ms } else { loss });
     }
     Ok(cost)
+}
+
+/// The numbers of the frames of each track of each stream, in the order they stand in the recordings of one format.
+///
+/// # Errors
+/// When one is not behind the one before it, or is damaged where it may not be.
+pub(super) fn tracks<'a>(
+    format: Format,
+    recordings: impl Iterator<Item = &'a Content>,
+    history: &History,
+) -> Result<BTreeMap<(u8, bool), Vec<u32>>, String> {
+    let mut tracks: BTreeMap<(u8, bool), Vec<u32>> = BTreeMap::new();
+    for content in recordings {
+        if content.damaged() > 0 && !history.damage {
+            return Err(format!("a recording in {format} holds {} damaged frames", content.damaged()));
+        }
+        for marker in content.frames() {
+            tracks.entry((marker.stream, marker.video)).or_default().push(marker.number);
+        }
+    }
+    for ((stream, video), numbers) in &tracks {
+        if let Some(pair) = numbers.windows(2).find(|pair| pair[0] >= pair[1]) {
+            return Err(format!("{format} of stream {stream}, video {video}: frame {} follows {}", pair[1], pair[0]));
+        }
+    }
+    Ok(tracks)
 }
 
 /// Each frame of a part is as far from the track's first as the publisher sent it.

@@ -61,7 +61,7 @@ pub fn at_moment(moment: &Moment, known: &Known, life: &Life) -> Result<(), Stri
         }
     }
     // What has just been told must be so.
-    let told = moment.at.checked_sub(1).and_then(|last| life.entries.get(last));
+    let told = life.entries[..moment.at].iter().rev().find(|entry| entry.is_effect());
     if let Some(Effect::Delivered(Delivery { event, .. })) = told
         && !known.events.contains_key(event)
     {
