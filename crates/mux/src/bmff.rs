@@ -45,5 +45,5 @@ pub(crate) use index::TrackIndex;
 pub(crate) use init::{Brands, init_section};
 pub(crate) use movie::{Movie, progressive};
 pub(crate) use placement::Origin;
-pub(crate) use reader::{BoxHeader, InitSection, ReadRun, read_fragment};
+pub(crate) use reader::{BoxHeader, InitSection, ReadRun, read_fragment, sequence_number};
 pub(crate) use reference_time::{PRFT_LEN, prft, read_prft};

@@ -25,11 +25,16 @@ pub(crate) struct Pending {
 impl Flushed {
     /// One more frame has been taken.
     pub(crate) fn took(&mut self, frame: &Frame) {
-        let newest = match frame.track.kind {
+        self.reached(frame.track.kind, frame.dts);
+    }
+
+    /// A track is there, and flushed, up to a frame decoded at `dts`.
+    pub(crate) fn reached(&mut self, kind: TrackKind, dts: MediaTime) {
+        let newest = match kind {
             TrackKind::Video => &mut self.video,
             TrackKind::Audio => &mut self.audio,
         };
-        *newest = Some(newest.map_or(frame.dts, |before| before.max(frame.dts)));
+        *newest = Some(newest.map_or(dts, |before| before.max(dts)));
     }
 
     /// See [`Progress::flushed`](crate::Progress::flushed). A track that has ended keeps its last

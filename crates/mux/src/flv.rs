@@ -15,11 +15,13 @@
 mod ledger;
 mod metadata;
 pub(crate) mod object;
+mod reopen;
 mod salvage;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use reopen::reopen;
 pub(crate) use salvage::salvage;
 
 use bytes::Bytes;

@@ -23,6 +23,7 @@ mod fmp4;
 pub(crate) mod over;
 mod playlist;
 mod publish;
+mod reopen;
 mod salvage;
 mod segments;
 mod stamp;
@@ -30,7 +31,9 @@ mod totals;
 mod variant;
 
 pub use over::init_file as over_init;
+pub(crate) use playlist::END;
 pub use playlist::{GROWING, INDEX, WHOLE, is_media, listed, ranges};
+pub(crate) use reopen::reopen;
 pub(crate) use salvage::salvage;
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! From the items of one recording to operations on its files, for MP4, HLS and FLV; and from the
-//! torn files a crash left to the operations that complete them. Also how such a file becomes an object
+//! torn files a crash left to the operations that complete them, or to a writer that goes on with them. Also how such a file becomes an object
 //! in a store ([`object`]).
 //!
 //! Contract: the same calls give the same operations, byte for byte. Nothing here touches a file,
@@ -14,10 +14,12 @@ pub mod mp4;
 pub mod object;
 mod op;
 mod rate;
+mod reopen;
 mod salvage;
 mod ts;
 
 pub use op::{FileName, Op};
+pub use reopen::{Reopened, Torn, reopen};
 pub use salvage::{Files, ReadAt, Salvage, SalvageError, salvage};
 
 use std::time::Duration;

@@ -14,10 +14,12 @@
 
 mod layout;
 pub(crate) mod object;
+mod reopen;
 mod salvage;
 mod start;
 mod summary;
 
+pub(crate) use reopen::reopen;
 pub(crate) use salvage::salvage;
 
 use livetape_media::{Frame, MediaTime, Track, WallTime};

@@ -89,7 +89,7 @@ pub enum Op {
         /// How many bytes.
         len: u64,
     },
-    /// Cuts the file to `len` bytes. Only salvage does this.
+    /// Cuts the file to `len` bytes. Only salvage and [`reopen()`](crate::reopen()) do this.
     Truncate {
         /// Which.
         file: FileName,
@@ -114,7 +114,7 @@ pub enum Op {
         /// Its contents.
         data: Bytes,
     },
-    /// Removes the file. Only salvage does this, for a file that holds nothing whole.
+    /// Removes the file. Only salvage and [`reopen()`](crate::reopen()) do this, for a file that holds nothing whole.
     Remove {
         /// Which.
         file: FileName,

@@ -19,7 +19,7 @@ mod scan;
 mod tables;
 mod video;
 
-pub(crate) use scan::SegmentScan;
+pub(crate) use scan::{SegmentScan, StreamState};
 pub(crate) use tables::crc32;
 
 use bytes::Bytes;
@@ -69,7 +69,7 @@ struct Sound {
 }
 
 /// Continuity counters: of each packet identifier, the next packet's.
-#[derive(Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Counters {
     association: u8,
     map: u8,
@@ -124,6 +124,14 @@ impl TsMuxer {
             self.version = (self.version + 1) & 0x1f;
         }
         self.interrupt();
+    }
+
+    /// Segments have been written before: so their packets counted, and so many frames had been moved. The programme
+    /// map is told as another one, since it may be.
+    pub(crate) fn go_on(&mut self, state: StreamState, repaired: u64) {
+        self.version = (state.version + 1) & 0x1f;
+        self.counters = state.counters;
+        self.clock.go_on(repaired);
     }
 
     /// The clock jumps before the next frame. The open fragment must have been closed.

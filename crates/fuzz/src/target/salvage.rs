@@ -3,7 +3,7 @@
 //!
 //! Without damage, salvage completes it with every frame whose write was whole, in order and without a
 //! gap, and from every point of that completion leads to the same end. With damage it ends all the
-//! same, and what stood before the damage is not lost.
+//! same, and what stood before the damage is not lost. What can be gone on with holds all of it as well.
 //!
 //! ```text
 //! input  choice u8 | crash u16 u16 | second crash u16 u16 | flips u8 | flip * | script (see `footage`)
@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use livetape_flv::{DemuxLimits, Demuxer, TagKind, Tags};
-use livetape_media::{EndReason, Format, Item, TrackKind, WallTime};
-use livetape_mux::{FileName, Op, Salvage, salvage};
+use livetape_media::{EndReason, Format, Item, MediaTime, TrackKind, WallTime};
+use livetape_mux::{FileName, Layout, Op, Salvage, Torn, reopen, salvage};
 
 use crate::directory::Directory;
 use crate::footage::{self, Mark, Step, marks, marks_in};
@@ -71,6 +71,7 @@ pub fn run(data: &[u8]) {
     let before = |write: &&Write| damage.get(&write.file).is_none_or(|first| write.end <= *first);
     let whole: BTreeSet<Mark> = writes.iter().filter(before).flat_map(|write| write.marks.clone()).collect();
 
+    go_on((format, wall), &directory, &whole, damage.is_empty());
     match salvage(format, &directory, wall) {
         Err(error) => assert!(!damage.is_empty(), "an undamaged recording cannot be salvaged: {error}"),
         Ok(Salvage::Empty) => assert!(whole.is_empty(), "{} whole frames are taken for none", whole.len()),
@@ -94,6 +95,25 @@ pub fn run(data: &[u8]) {
                 }
             }
         }
+    }
+}
+
+/// Goes on with it where that can be, and ends at once: what was whole is in it.
+fn go_on((format, wall_start): (Format, WallTime), directory: &Directory, whole: &BTreeSet<Mark>, undamaged: bool) {
+    let torn = Torn { start: MediaTime::ZERO, wall_start, layout: Layout::default() };
+    match reopen(format, directory, &torn) {
+        Ok(Some(mut reopened)) => {
+            let (mut directory, mut end) = (directory.clone(), Vec::new());
+            reopened.ops.iter().for_each(|op| directory.perform(op));
+            reopened.muxer.end(None, &mut end);
+            end.iter().for_each(|op| directory.perform(op));
+            assert!(!directory.grows(), "a file still grows");
+            let kept: BTreeSet<Mark> = marks(&directory).into_iter().collect();
+            let lost: Vec<_> = whole.difference(&kept).collect();
+            assert!(lost.is_empty(), "whole frames are not gone on with: {lost:?}");
+        }
+        Ok(None) => {}
+        Err(error) => assert!(!undamaged, "an undamaged recording cannot be gone on with: {error}"),
     }
 }
 

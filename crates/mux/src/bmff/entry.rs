@@ -7,7 +7,7 @@ mod read;
 mod write;
 
 use bytes::Bytes;
-use livetape_media::{CodecConfig, Track, TrackId, TrackKind};
+use livetape_media::{CodecConfig, MediaTime, Track, TrackId, TrackKind};
 
 /// A track as a file introduces it.
 ///
@@ -87,6 +87,11 @@ impl TrackEntry {
     /// Whether it carries pictures.
     pub(crate) fn is_video(&self) -> bool {
         self.id.kind == TrackKind::Video
+    }
+
+    /// So many ticks of its clock.
+    pub(crate) fn moment(&self, ticks: i64) -> MediaTime {
+        MediaTime::from_ticks(ticks, self.timescale)
     }
 
     /// The four characters of its sample entry.

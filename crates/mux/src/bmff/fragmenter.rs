@@ -80,6 +80,13 @@ impl Fragmenter {
         Self { limits, origin, zero, tracks, bytes: 0 }
     }
 
+    /// The file holds frames already: of each track the last is decoded at `lasts`, and what comes is placed behind.
+    pub(crate) fn go_on_behind(&mut self, lasts: impl Iterator<Item = Option<u64>>) {
+        for (track, last) in self.tracks.iter_mut().zip(lasts) {
+            track.placement.go_on_behind(last);
+        }
+    }
+
     /// Takes one more frame. Returns a fragment when that closes one: always when `frame` is a key
     /// frame of a video track that has frames waiting (the fragment then ends exactly before it), else
     /// when a limit is reached. `frame` itself is never in it. Frames of unknown tracks are ignored.

@@ -117,13 +117,24 @@ impl TrackIndex {
     }
 
     /// From the first frame's decoding to its presentation, in ticks.
-    pub(super) fn first_composition(&self) -> i32 {
+    pub(crate) fn first_composition(&self) -> i32 {
         self.first_composition
     }
 
     /// Where the last picture shown stops being shown, in ticks since the first decoding time.
     pub(super) fn shown_until(&self) -> i64 {
         self.shown_until
+    }
+
+    /// The decoding time of the last frame, in ticks since the origin; `None` without one.
+    pub(crate) fn last_dts(&self) -> Option<u64> {
+        (self.samples > 0).then(|| self.first_dts.saturating_add(self.duration - self.last_duration))
+    }
+
+    /// Where the last frame has been decoded and shown, in ticks since the origin; `None` without one.
+    pub(crate) fn ends(&self) -> Option<i64> {
+        let after = i64::try_from(self.duration).unwrap_or(i64::MAX).max(self.shown_until);
+        (self.samples > 0).then(|| i64::try_from(self.first_dts).unwrap_or(i64::MAX).saturating_add(after))
     }
 
     /// Added to every composition offset so that none is negative.

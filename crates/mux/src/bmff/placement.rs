@@ -48,6 +48,11 @@ impl Placement {
         Self { timescale: entry.timescale, clock, last: None, repaired: 0 }
     }
 
+    /// Frames have been put up to `last`.
+    pub(super) fn go_on_behind(&mut self, last: Option<u64>) {
+        self.last = last.map(|last| i64::try_from(last).unwrap_or(i64::MAX));
+    }
+
     /// Learns from the decoding and presentation times of the track's first frames, all that are known
     /// before any is placed, and returns where the first will be decoded.
     pub(super) fn begin(&mut self, times: &[(MediaTime, MediaTime)]) -> Option<MediaTime> {

@@ -139,6 +139,11 @@ pub(crate) struct ReadRun {
     pub(crate) samples: Vec<Sample>,
 }
 
+/// Which fragment the body of a `moof` says it is.
+pub(crate) fn sequence_number(moof: &[u8]) -> Option<u32> {
+    child(moof, b"mfhd")?.get(4..)?.first_chunk().map(|number| u32::from_be_bytes(*number))
+}
+
 /// Reads the body of a `moof` as [`super::Fragment`] writes it into `runs`, whose vectors are reused.
 /// Returns how many runs it has; `None` when it is not one we write.
 pub(crate) fn read_fragment(moof: &[u8], runs: &mut Vec<ReadRun>) -> Option<usize> {

@@ -27,14 +27,15 @@ pub(super) struct Ledger {
 /// What a file holds of one track.
 #[derive(Debug)]
 pub(super) struct TrackLedger {
-    config: CodecConfig,
+    pub(super) config: CodecConfig,
     pub(super) frames: u64,
     /// Bytes of its tags, headers included.
     pub(super) bytes: u64,
     pub(super) last_ms: i64,
     step_ms: Option<i64>,
-    /// The presentation time of the first frame.
+    /// The presentation time of the first frame, and how long after its decoding that is.
     first_shown_ms: Option<i64>,
+    first_delay_ms: i64,
     /// The latest presentation time.
     shown_ms: i64,
 }
@@ -74,10 +75,29 @@ impl Ledger {
                     last_ms: 0,
                     step_ms: None,
                     first_shown_ms: None,
+                    first_delay_ms: 0,
                     shown_ms: 0,
                 });
             }
         }
+    }
+
+    /// What is known of a track.
+    pub(super) fn of(&self, kind: TrackKind) -> Option<&TrackLedger> {
+        match kind {
+            TrackKind::Video => self.video.as_ref(),
+            TrackKind::Audio => self.audio.as_ref(),
+        }
+    }
+
+    /// When the first picture is shown, or the first sound where there are to be none, in ms; `None` before that.
+    pub(super) fn first_shown_ms(&self) -> Option<i64> {
+        self.video.as_ref().or(self.audio.as_ref())?.first_shown_ms
+    }
+
+    /// How long after its decoding the first picture is shown, in ms.
+    pub(super) fn first_delay_ms(&self) -> i64 {
+        self.video.as_ref().map_or(0, |track| track.first_delay_ms)
     }
 
     /// Whether it is known how a track is coded.
@@ -131,7 +151,10 @@ impl Ledger {
         track.bytes += whole;
         track.last_ms = at_ms;
         let shown_ms = at_ms + i64::from(frame.composition_ms);
-        track.first_shown_ms.get_or_insert(shown_ms);
+        if track.first_shown_ms.is_none() {
+            track.first_shown_ms = Some(shown_ms);
+            track.first_delay_ms = i64::from(frame.composition_ms);
+        }
         track.shown_ms = track.shown_ms.max(shown_ms);
     }
 

@@ -99,7 +99,7 @@ pub(super) fn read_head(window: &mut Window<'_>) -> Result<Option<(Head, MediaTi
 }
 
 /// Enters the tag at the end of the ledger into it; false when there is no whole one.
-fn walk_tag(window: &mut Window<'_>, ledger: &mut Ledger) -> io::Result<bool> {
+pub(super) fn walk_tag(window: &mut Window<'_>, ledger: &mut Ledger) -> io::Result<bool> {
     let position = ledger.size;
     let left = window.len() - position;
     if left < (TAG_HEADER_BYTES + PREVIOUS_SIZE_BYTES) as u64 {

@@ -9,6 +9,7 @@ use disk::Disk;
 mod crash;
 mod disk;
 mod object;
+mod reopen;
 
 const AVC: &str = "0142c00cffe100196742c00cd901419f9f011000000300100000030320f142a48001000568cb83cb20";
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use livetape_media::{Frame, MediaTime, Track, TrackId, TrackKind};
 
 use super::fmp4::Fmp4;
+use super::salvage::WriterState;
 use crate::flushed::Pending;
 use crate::ts::TsMuxer;
 use crate::{Layout, SegmentType};
@@ -22,6 +23,15 @@ impl Container {
         match layout.segment_type {
             SegmentType::Fmp4 => Self::Fmp4(Box::new(Fmp4::new(tracks, layout, origin))),
             SegmentType::Ts => Self::Ts(Box::new(Ts::new(tracks, layout, origin))),
+        }
+    }
+
+    /// A recording goes on of which segments have been written before, with these configurations, the last of which
+    /// are the tracks now: so its writer stood, and so many frames had been moved.
+    pub(super) fn go_on(&mut self, state: &WriterState, configurations: &[Vec<Track>], repaired: u64) {
+        match self {
+            Self::Fmp4(fmp4) => fmp4.go_on(state.sequence, configurations, repaired),
+            Self::Ts(ts) => ts.muxer.go_on(state.stream, repaired),
         }
     }
 

@@ -211,6 +211,17 @@ impl Cutter {
         *self.declared.insert(declaration(self.target, longest_gop, self.overrun, first_rounded))
     }
 
+    /// What [`Self::declare`] would declare of a recording whose longest segment, rounded, has `longest_rounded`
+    /// seconds, and of which nothing else is known.
+    pub(super) fn declaration_for(&self, longest_rounded: u32) -> u32 {
+        declaration(self.target, MediaTime::ZERO, self.overrun, longest_rounded)
+    }
+
+    /// This TARGETDURATION has been declared before.
+    pub(super) fn declared_before(&mut self, seconds: u32) {
+        self.declared = Some(seconds);
+    }
+
     /// TARGETDURATION as a length.
     fn declared(&self) -> Option<MediaTime> {
         self.declared.map(|seconds| MediaTime::from_millis(i64::from(seconds) * 1000))

@@ -71,6 +71,17 @@ impl Fmp4 {
         self.fragmenter = Fragmenter::new(&self.tracks, Origin::At(self.zero), self.limits);
     }
 
+    /// Segments have been written before, with these configurations; their last fragment had this number.
+    pub(super) fn go_on(&mut self, sequence: u32, configurations: &[Vec<Track>], repaired: u64) {
+        let avc = |track: &Track| match &track.config {
+            CodecConfig::Avc(config) => Some(config.clone()),
+            _ => None,
+        };
+        let pictures: Vec<AvcConfig> = configurations.iter().flatten().filter_map(avc).collect();
+        self.repeat_sets = pictures.windows(2).any(|pair| pair.first() != pair.last());
+        (self.sequence, self.repaired) = (sequence, repaired);
+    }
+
     /// The initialisation section of the tracks as they are.
     pub(super) fn init(&self, wall_start: WallTime) -> Bytes {
         init_section(BRANDS, &self.tracks, wall_start, self.zero)

@@ -223,6 +223,37 @@ impl Over {
         }
     }
 
+    /// Goes on with what a crash left, all of whose fragments have been read: lists what there is. `grown` is what there
+    /// is of the growing playlist; `index`: whether the multivariant one stands.
+    pub(crate) fn reopen(&mut self, grown: Option<&[u8]>, index_stands: bool, ops: &mut Vec<Op>) {
+        self.pause(&mut Vec::new());
+        let text = match self.list.len() {
+            0 => String::new(),
+            _ => self.text(PlaylistType::Event, self.declared),
+        };
+        let text = text.strip_suffix(playlist::END).unwrap_or(&text);
+        let same =
+            grown.unwrap_or_default().iter().zip(text.as_bytes()).take_while(|(one, other)| one == other).count();
+        match grown {
+            None if text.is_empty() => return,
+            // What is listed is on the disk.
+            None => ops.extend([Op::Sync { file: self.media.clone() }, Op::Create { file: growing() }]),
+            Some(_) if text.is_empty() => return ops.push(Op::Remove { file: growing() }),
+            Some(grown) => {
+                ops.push(Op::Sync { file: self.media.clone() });
+                if grown.len() > same {
+                    ops.push(Op::Truncate { file: growing(), len: same as u64 });
+                }
+            }
+        }
+        if let Some(rest) = text.get(same..).filter(|rest| !rest.is_empty()) {
+            ops.push(append(rest.to_owned()));
+        }
+        if !index_stands {
+            ops.push(Op::Whole { file: index(), data: self.variant(playlist::GROWING) });
+        }
+    }
+
     /// The recording is over, and all its fragments are handed over: completes the playlists. `None`, and
     /// nothing, when there was none.
     pub(crate) fn end(&mut self, ops: &mut Vec<Op>) -> Option<PlaylistSummary> {

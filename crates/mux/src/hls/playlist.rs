@@ -23,7 +23,7 @@ use super::segments::{Mark, SegmentList};
 use crate::{FileName, SegmentType};
 
 /// The last line of a playlist that will not grow.
-pub(super) const END: &str = "#EXT-X-ENDLIST\n";
+pub(crate) const END: &str = "#EXT-X-ENDLIST\n";
 /// The playlist that grows with the recording.
 pub const GROWING: &str = "media.m3u8";
 /// The playlist of the whole recording.

@@ -42,7 +42,7 @@ impl Publisher {
         &self.segments
     }
 
-    /// For a recording whose growing playlist, of `growing_bytes`, is complete and lists `segments`.
+    /// For a recording whose growing playlist, of `growing_bytes`, lists `segments`.
     pub(super) fn resume(segment_type: SegmentType, segments: SegmentList, growing_bytes: u64) -> Self {
         Self { segments, growing_bytes: Some(growing_bytes), ..Self::new(segment_type) }
     }
@@ -91,6 +91,17 @@ impl Publisher {
         self.append(playlist::END.to_owned(), ops);
         ops.push(Op::Finish { file: growing() });
         self.finish(totals, ops);
+    }
+
+    /// A multivariant playlist of `bytes` stands, and may say too little.
+    pub(super) fn index_stands(&mut self, bytes: u64) {
+        self.index_bytes = bytes;
+    }
+
+    /// Writes the multivariant playlist of a recording that grows.
+    pub(super) fn index_growing(&mut self, totals: &Totals, ops: &mut Vec<Op>) {
+        self.variant_is_due = false;
+        self.index(playlist::GROWING, false, totals, ops);
     }
 
     /// Writes the playlists of a recording whose growing one is complete.

@@ -27,6 +27,7 @@ use super::totals::{Peak, Totals};
 use crate::rate::RateMeter;
 use crate::{FileName, Files, Op, Salvage, SalvageError, SegmentType, Summary};
 use content::Content;
+pub(super) use content::WriterState;
 use listing::{Listing, segment_number};
 
 /// Finds out what of a recording is whole. `wall_start` is the calendar's time at its start.
@@ -39,7 +40,7 @@ pub(crate) fn salvage(files: &dyn Files, wall_start: WallTime) -> Result<Salvage
 
     let (listing, present, playlist_len) = found.listing()?;
     let segments = found.complete(&listing, &last, wall_start)?;
-    let text = found.playlist_text(&listing, &segments);
+    let text = found.playlist_text(&listing, &segments, segments.target_duration());
     let whole_len = listing.whole_len as u64;
     match present {
         // It was finished, and says all there is to say, and no more.
@@ -92,15 +93,15 @@ pub(crate) fn salvage(files: &dyn Files, wall_start: WallTime) -> Result<Salvage
 
 /// Whether a file still bears its temporary name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Growing {
+pub(super) enum Growing {
     Yes,
     No,
 }
 
 /// The files of a recording.
-struct Found<'a> {
+pub(super) struct Found<'a> {
     files: &'a dyn Files,
-    kind: SegmentType,
+    pub(super) kind: SegmentType,
     /// Segments by number, from 0 on without a gap.
     segments: BTreeMap<u32, Growing>,
     inits: BTreeSet<u32>,
@@ -111,7 +112,7 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     /// `None` when there is no segment.
-    fn list(files: &'a dyn Files) -> Result<Option<Self>, SalvageError> {
+    pub(super) fn list(files: &'a dyn Files) -> Result<Option<Self>, SalvageError> {
         let list = files.list().map_err(SalvageError::List)?;
         let kind = |name: &FileName| {
             let kinds = [SegmentType::Fmp4, SegmentType::Ts].into_iter();
@@ -146,7 +147,7 @@ impl<'a> Found<'a> {
     }
 
     /// Cuts and finishes growing segments, or removes them. Returns how many bytes are cut.
-    fn finish_growing(&mut self, ops: &mut Vec<Op>) -> Result<u64, SalvageError> {
+    pub(super) fn finish_growing(&mut self, ops: &mut Vec<Op>) -> Result<u64, SalvageError> {
         let growing = self.segments.iter().filter(|(_, growing)| **growing == Growing::Yes);
         let mut cut_bytes = 0;
         for number in growing.map(|(number, _)| *number).collect::<Vec<_>>() {
@@ -170,7 +171,7 @@ impl<'a> Found<'a> {
     }
 
     /// What the last segment holds; `None` when there is no segment.
-    fn last(&mut self) -> Result<Option<Content>, SalvageError> {
+    pub(super) fn last(&mut self) -> Result<Option<Content>, SalvageError> {
         let Some((&number, _)) = self.segments.last_key_value() else { return Ok(None) };
         let file = self.segment(number);
         let content = match self.read.remove(&number) {
@@ -184,7 +185,7 @@ impl<'a> Found<'a> {
     }
 
     /// What the growing playlist lists, whether it is there, and its length.
-    fn listing(&self) -> Result<(Listing, Option<Growing>, u64), SalvageError> {
+    pub(super) fn listing(&self) -> Result<(Listing, Option<Growing>, u64), SalvageError> {
         if self.playlist.is_none() {
             return Ok((Listing::default(), None, 0));
         }
@@ -194,7 +195,12 @@ impl<'a> Found<'a> {
     }
 
     /// Every segment: those that are listed, and those that are not yet.
-    fn complete(&self, listing: &Listing, last: &Content, wall_start: WallTime) -> Result<SegmentList, SalvageError> {
+    pub(super) fn complete(
+        &self,
+        listing: &Listing,
+        last: &Content,
+        wall_start: WallTime,
+    ) -> Result<SegmentList, SalvageError> {
         let mut segments = listing.segments.clone();
         let mut next = None;
         while segments.len() < self.segments.len() as u32 {
@@ -220,11 +226,11 @@ impl<'a> Found<'a> {
         Ok(segments)
     }
 
-    /// What the growing playlist lacks before its end.
-    fn playlist_text(&self, listing: &Listing, segments: &SegmentList) -> String {
+    /// What the growing playlist lacks before its end; `declared` is its TARGETDURATION, unless it says one.
+    pub(super) fn playlist_text(&self, listing: &Listing, segments: &SegmentList, declared: u32) -> String {
         let mut text = match listing.target_duration {
             Some(_) => String::new(),
-            None => playlist::header(self.kind, PlaylistType::Event, segments.target_duration()),
+            None => playlist::header(self.kind, PlaylistType::Event, declared),
         };
         for (number, duration_ms, mark) in segments.iter().skip(listing.segments.len() as usize) {
             playlist::entry(&mut text, self.kind, number, duration_ms, mark);
@@ -232,7 +238,7 @@ impl<'a> Found<'a> {
         text
     }
 
-    fn totals(&self, last: &Content, stamp: &Stamp, segments: &SegmentList) -> Result<Totals, SalvageError> {
+    pub(super) fn totals(&self, last: &Content, stamp: &Stamp, segments: &SegmentList) -> Result<Totals, SalvageError> {
         let mut rate = RateMeter::resume(stamp.intervals, stamp.span_nanos);
         rate.add(&last.rate);
         let mut peak = Peak::resume(stamp.peak_bit_rate);
@@ -253,7 +259,7 @@ impl<'a> Found<'a> {
     }
 
     /// The tracks of each configuration the recording has had, in order.
-    fn configurations(
+    pub(super) fn configurations(
         &self,
         segments: &SegmentList,
         totals: &Totals,
@@ -295,7 +301,12 @@ impl<'a> Found<'a> {
         content::head_tracks(self.files, &self.segment(number))
     }
 
-    fn init_tracks(&self, number: u32) -> Result<Vec<Track>, SalvageError> {
+    /// The initialisation section written last.
+    pub(super) fn newest_init(&self) -> Option<u32> {
+        self.inits.last().copied()
+    }
+
+    pub(super) fn init_tracks(&self, number: u32) -> Result<Vec<Track>, SalvageError> {
         let init = content::init_section(self.files, number)?;
         let track = |id: TrackId, config: Option<CodecConfig>| Some(Track { id, config: config? });
         Ok(init.tracks.into_iter().filter_map(|entry| track(entry.id, entry.config)).collect())
@@ -316,7 +327,7 @@ impl<'a> Found<'a> {
         opened.map(|opened| opened.len()).map_err(|source| SalvageError::Read { file: file.clone(), source })
     }
 
-    fn read(&self, name: &str) -> Result<Vec<u8>, SalvageError> {
+    pub(super) fn read(&self, name: &str) -> Result<Vec<u8>, SalvageError> {
         let file = FileName::made(name.to_owned());
         let read = || {
             let opened = self.files.open(&file)?;
@@ -328,11 +339,11 @@ impl<'a> Found<'a> {
     }
 }
 
-fn growing_playlist() -> FileName {
+pub(super) fn growing_playlist() -> FileName {
     FileName::made(playlist::GROWING.to_owned())
 }
 
-fn append(text: String) -> Op {
+pub(super) fn append(text: String) -> Op {
     Op::Append { file: growing_playlist(), slices: vec![Bytes::from(text)] }
 }
 

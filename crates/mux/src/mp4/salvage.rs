@@ -25,6 +25,7 @@ use super::start::{FileReader, Start};
 use super::summary::summary;
 use crate::bmff::{
     BoxHeader, InitSection, Movie, PRFT_LEN, ReadRun, TrackEntry, TrackIndex, progressive, read_fragment, read_prft,
+    sequence_number,
 };
 use crate::hls::over::{FragmentRun, Over, Stamp, init_file};
 use crate::{FileName, Files, Op, PlaylistSummary, Salvage, SalvageError, Summary};
@@ -66,7 +67,11 @@ pub(crate) fn salvage(files: &dyn Files) -> Result<Salvage, SalvageError> {
 }
 
 /// The playlists that there are to be over the file, with nothing in them yet.
-fn over(files: &dyn Files, list: &[(FileName, bool)], init: &InitSection) -> Result<Option<Over>, SalvageError> {
+pub(super) fn over(
+    files: &dyn Files,
+    list: &[(FileName, bool)],
+    init: &InitSection,
+) -> Result<Option<Over>, SalvageError> {
     if !list.contains(&(init_file(), false)) {
         return Ok(None);
     }
@@ -99,7 +104,7 @@ fn complete_playlists(
 }
 
 /// All of a small file.
-fn read(files: &dyn Files, file: &FileName) -> Result<Vec<u8>, SalvageError> {
+pub(super) fn read(files: &dyn Files, file: &FileName) -> Result<Vec<u8>, SalvageError> {
     let read = || {
         let opened = files.open(file)?;
         let mut data = vec![0; usize::try_from(opened.len().min(SMALL)).unwrap_or(0)];
@@ -109,38 +114,55 @@ fn read(files: &dyn Files, file: &FileName) -> Result<Vec<u8>, SalvageError> {
     read().map_err(|source| SalvageError::Read { file: file.clone(), source })
 }
 
+/// Which fragments count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Walk {
+    /// The whole frames of one that is torn as well.
+    WholeFrames,
+    /// Those that are whole.
+    WholeFragments,
+}
+
 /// What of a file has been understood.
-struct Torn {
+pub(super) struct Torn {
+    pub(super) walk: Walk,
     flipped: bool,
-    head: Head,
-    init: InitSection,
-    indexes: Vec<TrackIndex>,
+    pub(super) head: Head,
+    pub(super) init: InitSection,
+    pub(super) indexes: Vec<TrackIndex>,
     /// Where the last whole frame, or the `mdat` that holds it, ends.
-    media_end: u64,
+    pub(super) media_end: u64,
+    /// The sequence number of the last fragment.
+    pub(super) fragments: u32,
     /// Whole fragments hold frames of tracks that the first index does not name.
     unknown: bool,
+    /// There is a fragment that lacks frames it names, or an index behind the media.
+    completed: bool,
     /// Where the header of a torn `mdat` stands of which some frames are kept.
     torn_mdat: Option<u64>,
     /// Bytes of the index that stands after the media, when it is whole.
     index_at_end: Option<u64>,
     /// Bytes of media at the end of the file that are not whole.
-    cut_bytes: u64,
+    pub(super) cut_bytes: u64,
     /// Playlists over the whole fragments.
-    over: Option<Over>,
+    pub(super) over: Option<Over>,
 }
 
 impl Torn {
     /// Nothing but the head, so far.
-    fn new(start: Start) -> Self {
+    pub(super) fn new(start: Start) -> Self {
         let Start { flipped, head, init, .. } = start;
         let indexes = init.tracks.iter().map(|_| TrackIndex::default()).collect();
         Self {
+            walk: Walk::WholeFrames,
             flipped,
             head,
             init,
             indexes,
             media_end: head.media_start(),
+            fragments: 0,
             unknown: false,
+            completed: false,
             torn_mdat: None,
             index_at_end: None,
             cut_bytes: 0,
@@ -148,8 +170,13 @@ impl Torn {
         }
     }
 
+    /// Whether it holds whole fragments and nothing that salvage, or an end, has made of some.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.unknown && !self.completed
+    }
+
     /// Walks the fragments to the end of the file or of what is whole.
-    fn read_fragments(&mut self, reader: &FileReader<'_>) -> Result<(), SalvageError> {
+    pub(super) fn read_fragments(&mut self, reader: &FileReader<'_>) -> Result<(), SalvageError> {
         let mut window = Vec::new();
         let mut runs = Vec::new();
         let mut at = self.media_end;
@@ -159,14 +186,15 @@ impl Torn {
             match &kind {
                 b"moof" if size <= MOOF_LIMIT => {}
                 b"prft" if size == PRFT_LEN => {
-                    let body = window.get(header_len as usize..size as usize);
-                    if let (Some(over), Some(wall)) = (&mut self.over, body.and_then(read_prft)) {
+                    let Some(body) = window.get(header_len as usize..size as usize) else { break };
+                    if let (Some(over), Some(wall)) = (&mut self.over, read_prft(body)) {
                         over.resume(wall, &mut Vec::new());
                     }
                     at += size;
                     continue;
                 }
                 b"moov" => {
+                    self.completed = true;
                     self.index_at_end = Some(size).filter(|size| at.checked_add(*size) == Some(reader.len()));
                     return Ok(());
                 }
@@ -188,8 +216,12 @@ impl Torn {
             };
             let data_start = at + size + mdat.header_len;
             let Some(end) = (at + size).checked_add(mdat_size) else { break };
+            if end > reader.len() && self.walk == Walk::WholeFragments {
+                break;
+            }
             let whole_until = end.min(reader.len());
             let mut whole = true;
+            self.fragments = sequence_number(body).unwrap_or(self.fragments);
             for run in runs.iter().take(count) {
                 whole &= self.keep(run, at, data_start, whole_until);
             }
@@ -198,6 +230,7 @@ impl Torn {
                 break;
             }
             // In one whose end was cut off before, frames are missing that it names.
+            self.completed |= !whole;
             if let Some(over) = self.over.as_mut().filter(|_| whole) {
                 let runs = runs.iter().take(count);
                 let runs = runs.map(|run| FragmentRun { number: run.number, dts: run.dts, samples: &run.samples });

@@ -44,6 +44,11 @@ impl Clock {
         self.last_video_dts = None;
     }
 
+    /// So many frames have been moved before.
+    pub(super) fn go_on(&mut self, repaired_frames: u64) {
+        self.repaired_frames = repaired_frames;
+    }
+
     pub(super) fn repaired_frames(&self) -> u64 {
         self.repaired_frames
     }

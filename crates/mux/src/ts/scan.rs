@@ -8,6 +8,7 @@ use std::io;
 
 use livetape_media::{MediaTime, Track};
 
+use super::Counters;
 use super::audio::{adts_frame_len, count_frames, mp3_frame_len};
 use super::clock::{HZ, ORIGIN};
 use super::packet::{NULL_PID, PACKET};
@@ -37,8 +38,18 @@ pub(crate) struct SegmentScan {
     pub(crate) audio: TrackScan,
     /// Whether its first picture is one a decoder may start at; none without pictures.
     pub(crate) begins_with_key: Option<bool>,
+    /// What its packets count, behind the last whole PES packet.
+    pub(crate) state: StreamState,
     /// How to decode its tracks, as far as it shows.
     pub(crate) tracks: Vec<Track>,
+}
+
+/// What the packets of a stream count from segment to segment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StreamState {
+    /// Version of the programme map.
+    pub(super) version: u8,
+    pub(super) counters: Counters,
 }
 
 /// The frames of one track in a segment.
@@ -52,6 +63,8 @@ pub(crate) struct TrackScan {
     /// The rate at which they follow each other.
     pub(crate) rate: RateMeter,
     last_duration: i64,
+    /// From decoding to showing the first.
+    delay: Option<i64>,
 }
 
 /// A PES packet being put together.
@@ -62,6 +75,8 @@ struct OpenPes {
     /// It has had a transport packet after its first.
     continued: bool,
     dts: i64,
+    /// From decoding to showing it.
+    delay: i64,
     random_access: bool,
     /// Data: all of a sound's, the head of a picture's.
     data: Vec<u8>,
@@ -71,6 +86,7 @@ struct Scanner {
     scan: SegmentScan,
     programme: Programme,
     open: Option<OpenPes>,
+    state: StreamState,
     video: Option<Track>,
     audio: Option<Track>,
 }
@@ -79,6 +95,11 @@ impl SegmentScan {
     /// Reads a whole segment.
     pub(crate) fn read(file: &dyn ReadAt) -> io::Result<Self> {
         Self::read_until(file, |_| false)
+    }
+
+    /// How long after its decoding the first picture is shown.
+    pub(crate) fn delay(&self) -> MediaTime {
+        MediaTime::from_ticks(self.video.delay.unwrap_or(0), HZ)
     }
 
     /// Reads a segment until the configuration of every track it has is known.
@@ -90,8 +111,14 @@ impl SegmentScan {
     }
 
     fn read_until(file: &dyn ReadAt, done: impl Fn(&Scanner) -> bool) -> io::Result<Self> {
-        let mut scanner =
-            Scanner { scan: Self::default(), programme: Programme::default(), open: None, video: None, audio: None };
+        let mut scanner = Scanner {
+            scan: Self::default(),
+            programme: Programme::default(),
+            open: None,
+            state: StreamState::default(),
+            video: None,
+            audio: None,
+        };
         let mut buffer = vec![0; CHUNK];
         let mut at = 0u64;
         'file: while at < file.len() {
@@ -129,17 +156,36 @@ impl Scanner {
         let has_payload = packet[3] & 0x10 != 0;
         let from = if has_adaptation { 5 + usize::from(packet[4]) } else { 4 };
         let Some(payload) = packet.get(from..).filter(|_| packet[0] == 0x47) else { return false };
+        if has_payload {
+            self.count(pid, packet[3]);
+        }
         if pid == VIDEO_PID || pid == AUDIO_PID {
             // The clock alone.
             let adaptation = has_adaptation.then_some(packet[5]);
             return !has_payload || self.pes(pid == VIDEO_PID, start, adaptation, payload, end);
         }
         match pid {
-            PMT_PID => self.programme = Programme::read(payload),
+            PMT_PID => {
+                self.programme = Programme::read(payload);
+                self.state.version = self.programme.version;
+            }
             NULL_PID if self.scan.note.is_empty() => self.scan.note = payload.to_vec(),
             _ => {}
         }
         self.open.is_none()
+    }
+
+    /// A packet of `pid` with a payload has this last byte of its header.
+    fn count(&mut self, pid: u16, control: u8) {
+        let counters = &mut self.state.counters;
+        let next = match pid {
+            0 => &mut counters.association,
+            PMT_PID => &mut counters.map,
+            VIDEO_PID => &mut counters.video,
+            AUDIO_PID => &mut counters.audio,
+            _ => return,
+        };
+        *next = ((control & 0x0f) + 1) & 0x0f;
     }
 
     /// A piece of a PES packet; `adaptation` are the flags of its adaptation field. False when it is
@@ -169,6 +215,7 @@ impl Scanner {
         open.left = None;
         self.whole(open);
         self.scan.whole_bytes = end;
+        self.scan.state = self.state;
         true
     }
 
@@ -176,6 +223,7 @@ impl Scanner {
     fn whole(&mut self, pes: OpenPes) {
         if pes.video {
             self.scan.video.picture(pes.dts);
+            self.scan.video.delay.get_or_insert(pes.delay);
             self.scan.begins_with_key.get_or_insert(pes.random_access);
             if self.video.is_none() {
                 self.video = avc_track(&pes.data);
@@ -207,8 +255,8 @@ impl OpenPes {
         let dts = if header[7] & 0x40 != 0 { timestamp(times.get(5..)?)? } else { pts };
         let len = usize::from(u16::from_be_bytes([header[4], header[5]]));
         let left = (len > 0).then_some(len + 6);
-        let (dts, data) = (dts - ORIGIN, Vec::new());
-        let mut open = Self { video, left, continued: false, dts, random_access, data };
+        let (dts, delay, data) = (dts - ORIGIN, nearest(pts - dts), Vec::new());
+        let mut open = Self { video, left, continued: false, dts, delay, random_access, data };
         open.left = open.left.map(|left| left.saturating_sub(data_at));
         open.take(payload.get(data_at..)?);
         Some(open)

@@ -12,6 +12,7 @@ mod media;
 mod over;
 mod players;
 mod random;
+mod reopen;
 mod rules;
 mod segments;
 mod streams;

@@ -229,6 +229,14 @@ fn while_it_grows_the_playlist_is_only_appended_to_and_lists_what_is_there() {
     }
 }
 
+/// A complete MP4 and its playlists hold all of `stream`.
+pub(crate) fn check_whole(stream: &Stream, disk: &Disk, summary: &Summary) {
+    let playlist = check_complete(disk, summary);
+    let counts = check_frames(stream, &segments(disk, &playlist).concat());
+    let sent = [TrackKind::Video, TrackKind::Audio].map(|kind| stream.track(kind).len());
+    assert_eq!(counts, sent, "{}", stream.name);
+}
+
 fn rescue(disk: &Disk) -> Option<(Vec<Op>, Summary)> {
     match salvage(Format::Mp4, disk, WallTime::from_unix_millis(WALL)).unwrap() {
         Salvage::Complete { ops, summary, .. } => Some((ops, summary)),
@@ -237,7 +245,7 @@ fn rescue(disk: &Disk) -> Option<(Vec<Op>, Summary)> {
 }
 
 /// Completes `disk`; crashes in the middle of that as well.
-fn check_crashed(stream: &Stream, disk: &Disk) {
+pub(crate) fn check_crashed(stream: &Stream, disk: &Disk) {
     let Some((ops, summary)) = rescue(disk) else { return };
     let mut whole = disk.clone();
     ops.iter().for_each(|op| whole.perform(op));

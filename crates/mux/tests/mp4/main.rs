@@ -11,5 +11,6 @@ mod media;
 mod object;
 mod players;
 mod readers;
+mod reopen;
 mod streams;
 mod tree;

@@ -4,7 +4,7 @@ use super::*;
 use crate::{Salvage, SalvageError};
 
 /// Pictures and sound of some seconds, out of step, with a key frame a second.
-fn stream() -> Vec<Frame> {
+pub(super) fn stream() -> Vec<Frame> {
     let mut frames = Vec::new();
     for n in 0..75 {
         let shift = if n % 3 == 1 { 80 } else { 40 };

@@ -7,19 +7,28 @@ use livetape_media::{MediaTime, Track};
 
 use super::super::playlist;
 use super::super::stamp::Stamp;
-use crate::bmff::{BoxHeader, InitSection, Sample, TrackEntry, read_fragment};
+use crate::bmff::{BoxHeader, InitSection, Sample, TrackEntry, read_fragment, sequence_number};
 use crate::rate::RateMeter;
-use crate::ts::SegmentScan;
+use crate::ts::{SegmentScan, StreamState};
 use crate::{FileName, Files, ReadAt, SalvageError, SegmentType};
 
 /// The largest box that is read into memory: the table of one fragment.
 const LARGEST_BOX: u64 = 64 << 20;
 
+/// How the writer of a segment stood at its last whole fragment.
+#[derive(Debug, Default)]
+pub(in crate::hls) struct WriterState {
+    /// fMP4: the number of the last fragment.
+    pub(in crate::hls) sequence: u32,
+    /// Transport stream: what its packets count.
+    pub(in crate::hls) stream: StreamState,
+}
+
 /// What is whole in one segment.
 #[derive(Debug, Default)]
-pub(super) struct Content {
+pub(in crate::hls) struct Content {
     /// What it says of itself; none when not even that is whole.
-    pub(super) stamp: Option<Stamp>,
+    pub(in crate::hls) stamp: Option<Stamp>,
     /// Where its last whole fragment (transport stream: frame) ends.
     pub(super) whole_bytes: u64,
     /// Pictures in it.
@@ -31,7 +40,11 @@ pub(super) struct Content {
     /// It begins with a key frame, or has no picture.
     pub(super) independent: bool,
     /// Where its last frame ends, on the session's timeline.
-    pub(super) ends: MediaTime,
+    pub(in crate::hls) ends: MediaTime,
+    /// How long after its decoding its first picture is shown.
+    pub(in crate::hls) delay: MediaTime,
+    /// How its writer stood behind that.
+    pub(in crate::hls) writer: WriterState,
 }
 
 /// Reads what a segment says of itself and nothing else.
@@ -71,6 +84,8 @@ impl Content {
 
     fn take_scan(&mut self, scan: &SegmentScan, stamp: &Stamp) {
         self.whole_bytes = scan.whole_bytes;
+        self.writer.stream = scan.state;
+        self.delay = scan.delay();
         self.pictures = scan.video.frames;
         self.sounds = scan.audio.frames;
         self.rate = scan.video.rate;
@@ -127,6 +142,7 @@ impl Content {
                         }
                     }
                     self.whole_bytes = at + size;
+                    self.writer.sequence = sequence_number(&moof).unwrap_or(self.writer.sequence);
                 }
                 b"styp" | b"free" => {}
                 _ => break,
@@ -156,6 +172,8 @@ impl Content {
             |ticks: u64| zero + MediaTime::from_ticks(i64::try_from(ticks).unwrap_or(i64::MAX), entry.timescale);
         if entry.is_video() && self.pictures == 0 {
             self.independent = samples.first().is_none_or(|sample| sample.sync);
+            let composition = samples.first().map_or(0, |sample| i64::from(sample.composition));
+            self.delay = entry.moment(composition);
         }
         let mut ticks = dts;
         for sample in samples {

@@ -11,15 +11,15 @@ const LONGEST_TARGET: u32 = 1_000_000;
 
 /// What a growing playlist lists.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Listing {
+pub(in crate::hls) struct Listing {
     /// Its segments.
-    pub(super) segments: SegmentList,
+    pub(in crate::hls) segments: SegmentList,
     /// Where the last whole segment entry ends (or the header, without any); 0 without a header.
-    pub(super) whole_len: usize,
+    pub(in crate::hls) whole_len: usize,
     /// TARGETDURATION; none without a whole header.
-    pub(super) target_duration: Option<u32>,
+    pub(in crate::hls) target_duration: Option<u32>,
     /// It says that it will not grow.
-    pub(super) ended: bool,
+    pub(in crate::hls) ended: bool,
 }
 
 impl Listing {

@@ -16,6 +16,8 @@ pub(super) struct Programme {
     pub(super) video: bool,
     /// Stream type of the audio track.
     pub(super) audio: Option<u8>,
+    /// Which version of the map it is.
+    pub(super) version: u8,
     /// 5 when the AAC is HE-AAC, 29 when it is HE-AAC v2, else 0.
     extension_type: u8,
 }
@@ -25,6 +27,7 @@ impl Programme {
     pub(super) fn read(payload: &[u8]) -> Self {
         let mut programme = Self::default();
         let section = payload.split_first().and_then(|(pointer, rest)| rest.get(usize::from(*pointer)..));
+        programme.version = section.and_then(|section| section.get(5)).map_or(0, |byte| byte >> 1 & 0x1f);
         let length =
             section.and_then(|section| Some(usize::from(section.get(1)? & 0x0f) << 8 | usize::from(*section.get(2)?)));
         // Behind the programme's own descriptors, before the checksum.
