@@ -201,6 +201,14 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        use EndReason as Reason;
+        let all = [Reason::Unpublish, Reason::Drop, Reason::IdleTimeout, Reason::Takeover, Reason::ProtocolError];
+        let all = all.into_iter().chain([Reason::Disconnect, Reason::Shutdown, Reason::Crash]);
+        all.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// Its name in rows, events and metrics.
     pub const fn name(self) -> &'static str {
         match self {

@@ -132,6 +132,8 @@ pub struct Gap {
     pub length: Duration,
     /// How far apart the two are on the sessions' timeline.
     pub apart: Duration,
+    /// Media that had come behind `from` and is in no recording of its format: a crash lies in between.
+    pub lost: Duration,
 }
 
 /// How far what is counted while media comes may be from what its files are found to hold.

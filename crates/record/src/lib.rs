@@ -29,7 +29,7 @@ pub use numbers::Numbers;
 pub use policy::Policy;
 pub use quality::{Finding, Quality, QualityLimits};
 pub use reason::{CutReason, StartReason, StopReason};
-pub use recorder::{Recorder, Rejoined};
+pub use recorder::{Recorder, Rejoined, Reopening};
 pub use report::Report;
 pub use splice::{GapRule, Join, Splice, Spliced};
 pub use tail::Tail;

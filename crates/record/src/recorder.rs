@@ -15,6 +15,7 @@ mod meter;
 mod open;
 mod pause;
 pub(crate) mod preroll;
+mod reopen;
 mod suspension;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use crate::{
 use open::{Open, Step};
 pub use pause::Rejoined;
 use preroll::Preroll;
+pub use reopen::Reopening;
 use suspension::{Dropped, Suspension};
 
 /// Records one session in one format.
@@ -447,17 +449,24 @@ impl Recorder {
         dropped: Option<&Dropped>,
         effects: &mut Vec<Effect>,
     ) {
-        let lost = dropped.map_or(Duration::ZERO, Dropped::media);
+        let torn = open.torn;
+        let dropped_media = dropped.map_or(Duration::ZERO, Dropped::media);
+        let lost = dropped_media + torn.map_or(Duration::ZERO, |torn| torn.lost());
         let summary = open.muxer.end(end, &mut self.ops);
         let millis = i64::try_from(summary.duration.as_millis()).unwrap_or(i64::MAX);
         let ended_at = open.started_at.plus_millis(millis.saturating_add(open.behind_ms));
-        if summary.duration < self.policy.min_duration {
+        // What had come before a crash is not thrown away.
+        if summary.duration < self.policy.min_duration && torn.is_none() {
             self.ops.clear();
             effects.push(Effect::Discard(Discarding { id: open.id, at: ended_at, reason, lost }));
         } else {
             effects.extend(self.ops.drain(..).map(Effect::Op));
             let left_out = self.left_out(dropped);
-            let report = Box::new(open.meter.report(&summary, left_out));
+            let report = open.meter.report(&summary, left_out);
+            let report = Box::new(match torn {
+                Some(torn) => torn.tell(report, ended_at),
+                None => report,
+            });
             effects.push(Effect::Close(Box::new(Closing { id: open.id, ended_at, reason, summary, report, lost })));
         }
     }

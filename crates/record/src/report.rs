@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 /// A recording's integrity report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
-    /// It was completed after a break: what was observed while it grew is lost.
+    /// It was completed, or went on, after a break: what was observed while it grew before that is lost.
     pub recovered: bool,
     /// The calendar's time at its first picture or sound.
     #[serde(serialize_with = "time")]
@@ -28,7 +28,7 @@ pub struct Report {
     pub audio: Option<TrackReport>,
     /// Frames whose times had to be moved to fit the container.
     pub container_moved: u64,
-    /// What was observed while it grew; nothing of one that was recovered.
+    /// What was observed while it grew; nothing of one that ended with the break it was recovered after.
     pub observed: Option<Observed>,
     /// What recovery had to do, when it had to.
     pub recovery: Option<Recovery>,
@@ -50,6 +50,10 @@ pub struct TrackReport {
 /// What was observed while a recording grew.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Observed {
+    /// It was opened again at this moment, after a break: nothing from before it is observed, but what is known to be
+    /// missing. `None`: all of it is.
+    #[serde(serialize_with = "time")]
+    pub since: Option<WallTime>,
     /// Steps of a track's timestamps that are far longer than usual for it: frames are missing.
     pub gaps: Listed<Gap>,
     /// Jumps of the publisher's clock.

@@ -67,6 +67,16 @@ impl Tail {
         }
     }
 
+    /// Of media that ended at `ends` in a process before this one: a frame decoded then would come when the calendar
+    /// shows `comes_at`.
+    pub fn reopened(ends: MediaTime, comes_at: WallTime) -> Self {
+        let last = Some(ends - ASSUMED_DURATION);
+        let track = TrackTail { last, duration: ASSUMED_DURATION, shown_until: ends };
+        let since_ms = comes_at.as_unix_millis();
+        let ahead_ms = ends.as_millis().saturating_sub(since_ms);
+        Self { video: track, audio: track, lead: Some(Lead { since_ms, now_ms: ahead_ms, before_ms: ahead_ms }) }
+    }
+
     /// A session has joined: how the two clocks stand to each other shows anew.
     pub fn joined(&mut self) {
         self.lead = None;

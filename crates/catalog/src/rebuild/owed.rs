@@ -221,7 +221,8 @@ fn gaps(data: &Json) -> Option<Vec<Gap>> {
         let (from, to) = (time("from")?, time("to")?);
         let passed = u64::try_from(to.as_unix_millis().saturating_sub(from.as_unix_millis())).unwrap_or(0);
         let apart = Duration::from_millis(passed);
-        Some(Gap { from, to, at: length("at_ms")?, length: length("length_ms")?, apart })
+        let lost = length("lost_ms").unwrap_or_default();
+        Some(Gap { from, to, at: length("at_ms")?, length: length("length_ms")?, apart, lost })
     };
     data.get("gaps")?.as_array()?.iter().map(gap).collect()
 }

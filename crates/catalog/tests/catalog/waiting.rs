@@ -14,7 +14,7 @@ pub(crate) fn waits(number: u128, at_s: i64, until_s: i64) -> Change {
 
 pub(crate) fn gap(from_s: i64, to_s: i64, at_s: u64) -> Gap {
     let length = Duration::from_secs(u64::try_from(to_s - from_s).unwrap());
-    Gap { from: at(from_s), to: at(to_s), at: Duration::from_secs(at_s), length, apart: length }
+    Gap { from: at(from_s), to: at(to_s), at: Duration::from_secs(at_s), length, apart: length, lost: Duration::ZERO }
 }
 
 pub(crate) fn continued(id: RecordingId, by: u128, gap: Gap) -> Change {
@@ -55,8 +55,13 @@ fn a_recording_says_until_when_it_waits_and_what_lay_in_between() {
     let shown = view(&fixture);
     assert_eq!(shown.waiting_until, None);
     let expected = [(5, 20, 5_000, 15_000), (30, 33, 30_000, 3_000)];
-    let expected =
-        expected.map(|(from, to, at_ms, length_ms)| GapView { from: at(from), to: at(to), at_ms, length_ms });
+    let expected = expected.map(|(from, to, at_ms, length_ms)| GapView {
+        from: at(from),
+        to: at(to),
+        at_ms,
+        length_ms,
+        lost_ms: None,
+    });
     assert_eq!(shown.gaps, expected);
 
     fixture.done(waits(1, 40, 100));

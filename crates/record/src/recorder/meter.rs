@@ -164,7 +164,7 @@ impl Meter {
         Report {
             first_at: Some(self.first_at),
             last_at: Some(self.last_at),
-            observed: Some(Observed { gaps, jumps, left_out, apart, gops, configurations }),
+            observed: Some(Observed { since: None, gaps, jumps, left_out, apart, gops, configurations }),
             ..report
         }
     }

@@ -8,6 +8,7 @@ use livetape_mux::{Muxer, Op, Progress};
 
 use super::Tracks;
 use super::meter::Meter;
+use super::reopen::Torn;
 use crate::{CutReason, RecordingId};
 
 /// How long frames wait at a cut for the sound to reach it.
@@ -32,6 +33,8 @@ pub(super) struct Open {
     pub(super) behind_ms: i64,
     /// Where it stood when its publisher went last, in the time of a player.
     pub(super) paused_at: Duration,
+    /// A crash tore it.
+    pub(super) torn: Option<Torn>,
     /// What its report will say.
     pub(super) meter: Meter,
     /// To be cut at the next key frame, and why.
@@ -106,6 +109,7 @@ impl Open {
             joins: 0,
             behind_ms: 0,
             paused_at: Duration::ZERO,
+            torn: None,
             due: None,
             wanted: None,
             align_at: None,

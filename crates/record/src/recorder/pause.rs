@@ -7,6 +7,7 @@ use livetape_mux::carries;
 
 use super::open::Open;
 use super::preroll::Preroll;
+use super::reopen::Torn;
 use super::{Recorder, State, Tracks};
 use crate::effect::{Effect, Gap, Pausing, Resuming};
 use crate::{CutReason, Join, Numbers, SessionId, StartReason, StopReason};
@@ -93,7 +94,7 @@ impl Recorder {
             }
         };
         let Some(reason) = reason else {
-            let gap = self.gap(&open, join);
+            let gap = self.gap(&mut open, join);
             open.joined(tracks, join.at, gap.behind_ms());
             effects.push(Effect::Resume(Box::new(Resuming { id: open.id, session: self.session, gap })));
             self.state = State::Open(open);
@@ -113,13 +114,18 @@ impl Recorder {
     }
 
     /// Playlists have no time in which nothing is shown.
-    fn gap(&self, open: &Open, join: &Join) -> Gap {
-        let apart = (join.at - join.ended).to_duration();
+    fn gap(&self, open: &mut Open, join: &Join) -> Gap {
+        // A crash may have cost this recording more than others of its stream.
+        let ended =
+            open.torn.as_mut().and_then(|torn| torn.ends.take()).map_or(join.ended, |ends| ends.min(join.ended));
+        let lost = open.torn.as_mut().map_or(Duration::ZERO, Torn::take_lost);
+        let from = join.ended_at.plus_millis((ended - join.ended).as_millis());
+        let apart = (join.at - ended).to_duration();
         let (at, length) = match self.policy.format {
             Format::Hls => (open.paused_at, Duration::ZERO),
-            Format::Mp4 | Format::Flv => ((join.ended - open.start).to_duration(), apart),
+            Format::Mp4 | Format::Flv => ((ended - open.start).to_duration(), apart),
         };
-        Gap { from: join.ended_at, to: join.wall, at, length, apart }
+        Gap { from, to: join.wall, at, length, apart, lost }
     }
 
     /// Of what is published, what this format carries.

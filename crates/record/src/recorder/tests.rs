@@ -11,6 +11,7 @@ use crate::NameTemplate;
 
 mod asked;
 mod pause;
+mod reopen;
 mod report;
 mod suspension;
 

@@ -170,6 +170,9 @@ pub(super) struct Gap {
     pub at_ms: u64,
     /// How long a player takes to pass it; 0 in HLS, and where gaps are closed.
     pub length_ms: u64,
+    /// Media that had come behind `from` and that a crash of the service cost; left out when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_ms: Option<u64>,
 }
 
 /// A video track.

@@ -1,26 +1,27 @@
 //! Recordings that wait for their publisher and go on.
 
 use super::*;
-use crate::{Gap, GapRule, Join, Numbers, Rejoined, Splice, Spliced, Tail};
+use crate::{Closing, Gap, GapRule, Join, Numbers, Rejoined, Splice, Spliced, Tail};
 
 /// One recorder through several sessions, the wall clock running beside.
-struct Life {
-    recorder: Recorder,
-    tail: Tail,
-    splice: Option<Splice>,
+pub(super) struct Life {
+    pub(super) recorder: Recorder,
+    pub(super) tail: Tail,
+    pub(super) splice: Option<Splice>,
     rule: GapRule,
     limit: u32,
     /// What the wall clock shows at the session's zero.
-    base: i64,
+    pub(super) base: i64,
     sessions: u128,
-    log: Log,
-    gaps: Vec<Gap>,
+    pub(super) log: Log,
+    pub(super) gaps: Vec<Gap>,
+    pub(super) closings: Vec<Closing>,
     /// Decoding times as the recorder saw them, by track.
     times: [Vec<i64>; 2],
 }
 
 impl Life {
-    fn new(policy: Policy, rule: GapRule) -> Self {
+    pub(super) fn new(policy: Policy, rule: GapRule) -> Self {
         Self {
             recorder: recorder(policy),
             tail: Tail::default(),
@@ -31,6 +32,7 @@ impl Life {
             sessions: 1,
             log: Log::default(),
             gaps: Vec::new(),
+            closings: Vec::new(),
             times: Default::default(),
         }
     }
@@ -47,6 +49,7 @@ impl Life {
                 Effect::Close(closing) => {
                     let at = closing.ended_at.as_unix_millis() - 1_000_000;
                     self.log.warnings.push(format!("ended at {at}"));
+                    self.closings.push((**closing).clone());
                 }
                 _ => {}
             }
@@ -64,7 +67,7 @@ impl Life {
         self.effects(effects);
     }
 
-    fn push(&mut self, items: &[Item]) {
+    pub(super) fn push(&mut self, items: &[Item]) {
         let mut latest = 0;
         for item in items {
             if let Item::Frame(frame) = item {
@@ -128,11 +131,11 @@ fn shown(gap: &Gap) -> (i64, i64, Duration, Duration) {
     (ms(gap.from), ms(gap.to), gap.at, gap.length)
 }
 
-fn tracks() -> Vec<Item> {
+pub(super) fn tracks() -> Vec<Item> {
     vec![video(640), audio(48_000)]
 }
 
-fn session(seconds: i64) -> Vec<Item> {
+pub(super) fn session(seconds: i64) -> Vec<Item> {
     [tracks(), steady(seconds, 25)].concat()
 }
 

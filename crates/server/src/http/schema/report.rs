@@ -15,7 +15,7 @@ pub(in crate::http) struct Report {
     /// reports from before they were told.
     #[serde(default)]
     pub gaps: Vec<Gap>,
-    /// It was completed after a break: what was observed while it grew is lost.
+    /// It was completed, or went on, after a break: what was observed while it grew before that is lost.
     pub recovered: bool,
     /// The calendar's time at its first picture or sound.
     #[schema(required)]
@@ -35,7 +35,7 @@ pub(in crate::http) struct Report {
     pub audio: Option<ReportTrack>,
     /// Frames whose times had to be moved to fit the container.
     pub container_moved: u64,
-    /// What was observed while it grew; nothing of one that was recovered.
+    /// What was observed while it grew; nothing of one that ended with the break it was recovered after.
     #[schema(required)]
     pub observed: Option<Observed>,
     /// What recovery had to do, when it had to.
@@ -63,6 +63,9 @@ pub(in crate::http) struct ReportTrack {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Observed {
+    /// It was opened again at this moment, after a break: nothing from before it is observed. Null, or missing: all of it is.
+    #[serde(default)]
+    pub since: Option<String>,
     /// Steps of a track's timestamps that are far longer than usual for it: frames are missing.
     pub gaps: GapList,
     /// Jumps of the publisher's clock.
