@@ -54,7 +54,7 @@ impl Work<'_> {
             Change::SessionEnded { id, at, reason } => self.session_ended(id, *at, reason),
             Change::RecordingOpened(recording) => self.recording_opened(recording, None),
             Change::PlaylistsOpened { of, key } => self.playlists_opened(of, key),
-            Change::RecordingWaits { id, at, until } => self.recording_waits(id, *at, *until),
+            Change::RecordingWaits { id, at, until, lost } => self.recording_waits(id, *at, *until, *lost),
             Change::RecordingContinued { id, session, gap } => self.recording_continued(id, session, gap),
             Change::RecordingFinished { id, ended_at, reason, facts, recovered, lost } => {
                 self.recording_finished(id, *ended_at, reason, facts, *recovered, *lost)

@@ -50,6 +50,8 @@ pub enum Change {
         at: WallTime,
         /// Until when it waits.
         until: WallTime,
+        /// Media that had come behind what it holds when a crash came, and is lost; zero when its publisher just went.
+        lost: Duration,
     },
     /// The publisher of a recording has come back. Only of one that is `recording`. Event `recording.continued`.
     RecordingContinued {

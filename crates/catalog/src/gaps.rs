@@ -24,6 +24,13 @@ pub struct GapView {
     pub lost_ms: Option<u64>,
 }
 
+impl GapView {
+    /// Those of a recording.
+    pub(crate) fn all(gaps: &[Gap]) -> Vec<Self> {
+        gaps.iter().filter(|gap| !gap.is_nothing()).copied().map(Self::from).collect()
+    }
+}
+
 impl From<Gap> for GapView {
     fn from(gap: Gap) -> Self {
         let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);

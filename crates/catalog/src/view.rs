@@ -154,7 +154,7 @@ impl RecordingView {
             hold: row.hold,
             media_of: row.media_of,
             waiting_until: row.waiting_until,
-            gaps: row.gaps.into_iter().map(GapView::from).collect(),
+            gaps: GapView::all(&row.gaps),
             task_id: row.task,
             retention_ms: row.keep.as_millis(),
             expires_at,

@@ -94,7 +94,7 @@ impl Cloud {
     }
 
     /// Panics unless no upload is under way, and every object is one of a recording.
-    fn assert_nothing_else(&self, livetape: &Livetape) {
+    pub fn assert_nothing_else(&self, livetape: &Livetape) {
         self.assert_no_uploads();
         let keys: Vec<String> = livetape.recordings().iter().map(|recording| recording.text("key")).collect();
         for key in self.bucket.objects().into_keys() {

@@ -32,6 +32,7 @@ mod plan;
 mod protocol;
 mod quality;
 mod reload;
+mod reopen;
 mod resume;
 mod rotation;
 mod rtmps;

@@ -142,7 +142,8 @@ pub(crate) fn conclude(
         Salvaged::Whole { summary, .. } => end_of(row, summary, wall()),
         _ => row.started_at,
     };
-    let lost = before_next(catalog, row, ended_at, lost)?;
+    // Besides what crashes before this one are known to have cost.
+    let lost = before_next(catalog, row, ended_at, lost)? + lost_before(row, &salvaged);
     let lost_ms = u64::try_from(lost.as_millis()).unwrap_or(u64::MAX);
     match salvaged {
         Salvaged::Whole { summary, cut_bytes } => {
@@ -170,6 +171,17 @@ pub(crate) fn conclude(
             Ok(Completion::Failed)
         }
     }
+}
+
+/// What is in no recording since crashes before this one. What a row that waits says has in it what its last gap does,
+/// if nothing lies behind that.
+fn lost_before(row: &RecordingRow, salvaged: &Salvaged) -> Duration {
+    let plays = match salvaged {
+        Salvaged::Whole { summary, .. } => summary.duration,
+        _ => Duration::ZERO,
+    };
+    let counts = |gap: &&Gap| row.waiting_until.is_none() || gap.lies_within(plays);
+    row.gaps.iter().filter(counts).map(|gap| gap.lost).sum::<Duration>() + row.lost.unwrap_or_default()
 }
 
 /// How much of `lost` was before the next recording of its stream began. Of one that went on with another session the

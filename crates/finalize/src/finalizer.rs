@@ -42,7 +42,7 @@ use self::transfer::Transfer;
 use crate::environment::{blocking, random};
 use crate::error::Verdict;
 use crate::schedule::upload_wait;
-use crate::upload::{Followers, Permits, Sweeper, Urgency, Way};
+use crate::upload::{Before, Followers, Permits, Sweeper, Urgency, Way};
 use crate::{Companions, Counters, Fallback, FinalizeError, Target, WallClock};
 
 /// Bounds of the work.
@@ -165,7 +165,18 @@ impl Finalizer {
         // A key that is none fails the recording at its end.
         let Some(key) = key.parse().ok().filter(|_| shared.tools.store.parts().is_some()) else { return };
         let target = Target { role: StoreRole::Primary, store: shared.tools.store.clone() };
-        shared.followers.begin(shared.way(id, key, target, Urgency::Growing));
+        shared.followers.begin(shared.way(id, key, target, Urgency::Growing), None);
+    }
+
+    /// This recording goes on after a process that died had it open. `upload` is the one its row speaks of, if it does:
+    /// what has been put of it stays where that is right. Needs a runtime.
+    pub fn recording_reopened(&self, id: RecordingId, key: &str, upload: Option<&str>) {
+        let shared = &self.0;
+        let Some(key) = key.parse().ok().filter(|_| shared.tools.store.parts().is_some()) else { return };
+        let target = Target { role: StoreRole::Primary, store: shared.tools.store.clone() };
+        let way = shared.way(id, key, target, Urgency::Growing);
+        let upload = upload.and_then(|note| way.noted(note)).map(str::to_owned);
+        shared.followers.begin(way, Some(Before { upload }));
     }
 
     /// More of this recording is on the disk.

@@ -46,7 +46,7 @@ pub use facts::facts;
 pub use finalizer::{Finalizer, FinalizerOptions, Tools};
 pub use inspect::{Finding, InspectOptions, Inspected, Place, What, inspect};
 pub use label::{Label, LabelError};
-pub use recover::{Recovered, recover, recover_with};
+pub use recover::{Keep, Kept, KeptRecording, Recovered, recover, recover_keeping, recover_with};
 pub use retention::{FreeSpace, Policy, Retention, Room};
 pub use target::{Fallback, Target};
 pub use upload::PlanError;

@@ -18,6 +18,9 @@
 //! session that has not ended                ended, reason `crash`, at the pulse's moment
 //! ```
 //!
+//! Where recordings wait for a publisher that goes without an end, one that grew, or waited, is not completed: it is
+//! cut at its last whole fragment and handed over open, for as long as it is to be waited for ([`Keep`]).
+//!
 //! What had arrived says the pulse of the process that died, and where there is none, the recording
 //! of the session that came furthest: [`livetape_disk::Pulse`]. It is read first and left as it is, so
 //! that it is there until recovery has come to its end.
@@ -27,6 +30,7 @@
 //! recovery is one more crash: the next start comes to the same end, with the same event ids.
 
 mod arrived;
+mod keep;
 mod report;
 mod session;
 
@@ -40,6 +44,7 @@ use livetape_record::RecordingId;
 use tracing::warn;
 
 use self::arrived::Arrived;
+pub use self::keep::{Keep, Kept, KeptRecording};
 pub use self::report::Recovered;
 use self::report::Report;
 use self::session::by_stream;
@@ -74,10 +79,34 @@ pub async fn recover_with(
     wall: &WallClock,
     workers: usize,
 ) -> Result<Recovered, FinalizeError> {
+    Ok(begin(catalog, spool, wall, workers, None).await?.0)
+}
+
+/// [`recover()`] where recordings wait for their publishers: also those that do.
+///
+/// # Errors
+/// As of [`recover()`].
+pub async fn recover_keeping(
+    catalog: &Catalog,
+    spool: &Spool,
+    wall: &WallClock,
+    keep: Keep,
+) -> Result<(Recovered, Vec<Kept>), FinalizeError> {
+    begin(catalog, spool, wall, WORKERS, Some(keep)).await
+}
+
+async fn begin(
+    catalog: &Catalog,
+    spool: &Spool,
+    wall: &WallClock,
+    workers: usize,
+    keep: Option<Keep>,
+) -> Result<(Recovered, Vec<Kept>), FinalizeError> {
     let (catalog, spool, wall) = (catalog.clone(), spool.clone(), wall.clone());
     blocking(move || {
         let arrived = Arrived::read(&spool, wall());
-        Recovery { catalog: &catalog, spool: &spool, wall: &wall, workers, arrived, report: Report::begin() }.run()
+        let (kept, report) = (Mutex::default(), Report::begin());
+        Recovery { catalog: &catalog, spool: &spool, wall: &wall, workers, arrived, keep, kept, report }.run()
     })
     .await
 }
@@ -88,11 +117,13 @@ struct Recovery<'a> {
     wall: &'a WallClock,
     workers: usize,
     arrived: Arrived,
+    keep: Option<Keep>,
+    kept: Mutex<Vec<Kept>>,
     report: Report,
 }
 
 impl Recovery<'_> {
-    fn run(self) -> Result<Recovered, FinalizeError> {
+    fn run(self) -> Result<(Recovered, Vec<Kept>), FinalizeError> {
         let mut torn = self.catalog.recordings_in(&[RecordingState::Recording])?;
         // Playlists over an MP4 become what it becomes.
         torn.retain(|row| row.media_of.is_none());
@@ -101,8 +132,14 @@ impl Recovery<'_> {
         // First what is not needed any more: completing the others may need its room.
         self.clear()?;
         self.report.phase("completing recordings that were cut off", recordings);
-        self.each(&streams, |sessions| sessions.iter().try_for_each(|session| self.end_session(session)))?;
-        Ok(self.report.finish())
+        self.each(&streams, |sessions| {
+            let kept = self.keep(sessions)?;
+            sessions.iter().try_for_each(|session| self.end_session(session, kept.as_ref()))?;
+            self.kept.lock().unwrap_or_else(PoisonError::into_inner).extend(kept);
+            Ok(())
+        })?;
+        let kept = self.kept.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok((self.report.finish(), kept))
     }
 
     /// Looks at everything in the spool that nobody will work on, and at every row whose files

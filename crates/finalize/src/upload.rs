@@ -20,7 +20,7 @@ mod way;
 
 pub(crate) use carried::Carried;
 pub(crate) use file::FileWay;
-pub(crate) use follow::Followers;
+pub(crate) use follow::{Before, Followers};
 pub(crate) use permits::{Permits, Urgency};
 pub use plan::PlanError;
 pub(crate) use playlist::PlaylistWay;

@@ -139,6 +139,12 @@ impl Writer {
         Self { to, session, open: None, low_space: false }
     }
 
+    /// A writer of a recording that is open already: `files` have been written up to here, and synced.
+    pub fn reopened(to: Arc<Destination>, session: SessionId, id: RecordingId, files: SpoolWriter, now: Now) -> Self {
+        let open = Some(Recording { id, files: Some(files), synced: now.mono, unsynced: false });
+        Self { open, ..Self::new(to, session) }
+    }
+
     /// A writer for what comes after the recording that this one is about to end. The two do not wait for
     /// each other: recordings have nothing in common.
     pub fn successor(&self) -> Self {
@@ -209,7 +215,7 @@ impl Writer {
                     ended_at: closing.ended_at,
                     reason: closing.reason.name().to_owned(),
                     facts: facts(&closing.summary),
-                    recovered: false,
+                    recovered: closing.report.recovered,
                     lost: closing.lost,
                 };
                 self.record_report(closing.id, closing.report);
@@ -262,7 +268,12 @@ impl Writer {
                 None
             }
             Effect::Pause(pausing) => {
-                let change = Change::RecordingWaits { id: pausing.id, at: pausing.at, until: pausing.until };
+                let change = Change::RecordingWaits {
+                    id: pausing.id,
+                    at: pausing.at,
+                    until: pausing.until,
+                    lost: Duration::ZERO,
+                };
                 // Nothing more comes that the next sync would wait for.
                 self.note(pausing.id, change, now).or_else(|| self.sync_growing(now))
             }

@@ -28,6 +28,8 @@ mod outage;
 mod receiver;
 #[path = "main/recovery.rs"]
 mod recovery;
+#[path = "main/reopened.rs"]
+mod reopened;
 #[path = "main/retention.rs"]
 mod retention;
 #[path = "main/torn.rs"]

@@ -145,6 +145,17 @@ impl Gap {
         duration > self.at + self.length / 2 + COUNTED
     }
 
+    /// None: it keeps the place of one that turned out to have nothing behind it.
+    pub fn nothing(from: WallTime, at: Duration) -> Self {
+        let none = Duration::ZERO;
+        Self { from, to: from, at, length: none, apart: none, lost: none }
+    }
+
+    /// Whether it is none.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::nothing(self.from, self.at)
+    }
+
     /// How far a player's time falls behind the calendar's across it, in milliseconds.
     pub fn behind_ms(&self) -> i64 {
         let passed = self.to.as_unix_millis().saturating_sub(self.from.as_unix_millis());

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use livetape_catalog::{Applied, Catalog, CatalogError, Change};
-use livetape_finalize::Destination;
+use livetape_finalize::{Destination, Kept};
 use livetape_media::{MediaTime, Now, WallTime};
 use livetape_record::QualityLimits;
 use livetape_rtmp::Limits;
@@ -55,7 +55,7 @@ use connection::Connection;
 use counts::Counts;
 use episode::Episode;
 use pool::Pool;
-use publication::Resumption;
+use publication::{Publication, Resumption};
 use space::SpaceProbe;
 use waiting::Waiting;
 use warnings::Warnings;
@@ -222,6 +222,19 @@ impl Clock {
     /// When [`Now::mono`] shows this.
     fn instant_of(&self, mono: Option<Duration>) -> Option<tokio::time::Instant> {
         Some(tokio::time::Instant::from_std(self.origin.checked_add(mono?)?))
+    }
+}
+
+/// Has streams wait for their publishers whose process died. To be called before anything listens, on the runtime.
+pub fn wait_on(kept: Vec<Kept>, context: &Arc<Context>) {
+    for kept in kept {
+        let stream = format!("{}/{}", kept.session.app, kept.session.stream);
+        match Publication::reopened(kept, context, context.clock.now()) {
+            Some(publication) => drop(context.tasks.spawn(publication.wait_on(context.clock))),
+            None => {
+                error!(stream, "two publications of one stream were left; the recordings of one wait for a restart")
+            }
+        }
     }
 }
 

@@ -366,6 +366,11 @@ impl LiveSession {
         details.adopted.extend(adopted);
     }
 
+    /// It had gone on with the recordings of these sessions.
+    pub fn adopted(&self, sessions: impl IntoIterator<Item = SessionId>) {
+        lock(&self.details).adopted.extend(sessions);
+    }
+
     /// Until when its recordings wait for their publisher, if they do.
     pub fn waits_until(&self, until: Option<WallTime>) {
         lock(&self.details).waiting_until = until;

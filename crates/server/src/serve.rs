@@ -21,10 +21,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use livetape_catalog::{RecordingRow, SessionRow};
 use livetape_finalize::{
-    Announcer, Counters, Destination, Finalizer, FinalizerOptions, Refusal, Report, Retention, Tools, recover,
-    system_clock,
+    Announcer, Counters, Destination, FinalizeError, Finalizer, FinalizerOptions, Keep, Kept, KeptRecording, Recovered,
+    Refusal, Report, Retention, Tools, recover_keeping, system_clock,
 };
+use livetape_record::{Policy, StreamPath};
+use livetape_rtmp::Query;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -154,8 +157,13 @@ impl Service {
             move || Ok(EventTail::new(&catalog)?)
         });
         let tail = Arc::new(tail.await?);
-        let recovered =
-            recover(&opened.catalog, &opened.spool, &wall).await.context("recovering the data directory")?;
+        let live = Live::default();
+        let plans = blocking({
+            let (config, catalog, live) = (config.clone(), opened.catalog.clone(), live.clone());
+            move || Ok(Plans::open(&config, &catalog, &live)?)
+        });
+        let plans = plans.await?;
+        let (recovered, kept) = recovered(&config, &opened, &plans).await.context("recovering the data directory")?;
         let counters = Arc::new(Counters::default());
         let mut tasks = Tasks::default();
 
@@ -181,8 +189,10 @@ impl Service {
         let left = recovered.left.iter().map(|(id, received)| (id.session, *received)).collect();
         recovered.failed.iter().for_each(|id| finalizer.recording_failed(*id));
         recovered.left.into_iter().for_each(|(id, received)| finalizer.recording_broken(id, received));
+        for KeptRecording { row, .. } in kept.iter().flat_map(|kept| &kept.recordings) {
+            finalizer.recording_reopened(row.id, &row.key, row.upload.as_deref());
+        }
 
-        let live = Live::default();
         let maker = EndpointMaker::new(&config, live.clone());
         let endpoints = blocking({
             let (maker, configured, catalog) = (maker.clone(), config.webhooks.clone(), opened.catalog.clone());
@@ -194,16 +204,9 @@ impl Service {
         let webhooks = Webhooks::new(opened.catalog.clone(), announcer.clone(), config.webhooks.clone(), maker);
 
         let draining = CancellationToken::new();
-        let (spool, wall) = (opened.spool.clone(), wall.clone());
-        tasks.spawn("pulse", pulse::run(pulse::Source { live: live.clone(), spool, wall, left }));
         let (stop_rtmp, stop_http) = (CancellationToken::new(), CancellationToken::new());
         let authorization = Arc::new(Authorization::new(&config.push).context("push.url")?);
         let open_to_all = authorization.is_open();
-        let plans = blocking({
-            let (config, catalog, live) = (config.clone(), opened.catalog.clone(), live.clone());
-            move || Ok(Plans::open(&config, &catalog, &live)?)
-        });
-        let plans = plans.await?;
         tasks.spawn("tasks", plans.tasks.clone().follow(system_clock()));
         let context = context(&config, authorization.clone(), &plans, &opened, &live, &finalizer, draining.clone());
         let api = Api {
@@ -240,9 +243,12 @@ impl Service {
         let max_connections = usize::try_from(config.http.max_connections).unwrap_or(usize::MAX);
         let head_timeout = config.http.request_timeout.duration();
 
+        let context = Arc::new(context);
+        ingest::wait_on(kept, &context);
+        let spool = opened.spool.clone();
+        tasks.spawn("pulse", pulse::run(pulse::Source { live: live.clone(), spool, wall, left }));
         let (rtmp, http) = (rtmp.listen().context("rtmp.listen")?, http.listen().context("http.listen")?);
         info!(rtmp = %addresses.rtmp, http = %addresses.http, data = %config.node.data.display(), "listening");
-        let context = Arc::new(context);
         if let Some(Secure { bound, certificate }) = secure {
             let rtmps = bound.address();
             let listener = bound.listen().context("rtmps.listen")?;
@@ -356,6 +362,28 @@ fn context(
         told: Box::new(move |report| told(&finalizer, &streams, report)),
     };
     Context::new(config, authorization, plans.clone(), Arc::new(destination), live.clone(), draining)
+}
+
+/// Brings what a crash left onto the normal path. What is recorded by a plan that still holds, where recordings wait for
+/// their publishers, goes on waiting.
+async fn recovered(config: &Config, opened: &Opened, plans: &Plans) -> Result<(Recovered, Vec<Kept>), FinalizeError> {
+    let stream = |session: &SessionRow| StreamPath { app: session.app.clone(), name: session.stream.clone() };
+    let plan = {
+        let plans = plans.clone();
+        move |session: &SessionRow| plans.of(&stream(session), &Query::new(session.query.clone()))
+    };
+    let (plans, plan_of, usual) = (plans.clone(), plan.clone(), config.record.resume_window.duration());
+    let window = move |session: &SessionRow| plan(session).resume_window.unwrap_or(usual);
+    let layout = move |session: &SessionRow, row: &RecordingRow, over: bool| {
+        let policies = match row.task {
+            None => plan_of(session).policies,
+            Some(task) => plans.wanted(&stream(session)).into_iter().find(|wanted| wanted.task == task)?.policies,
+        };
+        let is = |policy: &Policy| policy.format == row.id.format && (policy.formats().len() > 1) == over;
+        policies.into_iter().find(is).map(|policy| policy.layout)
+    };
+    let keep = Keep { window: Box::new(window), layout: Box::new(layout) };
+    recover_keeping(&opened.catalog, &opened.spool, &system_clock(), keep).await
 }
 
 /// The tokens of the API. Beyond loopback there must be one.

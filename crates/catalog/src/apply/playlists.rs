@@ -60,9 +60,9 @@ impl Work<'_> {
     /// Makes of the playlists over an MP4 what `change` has made of it.
     pub(super) fn follow(&self, change: &Change) -> Result<(), CatalogError> {
         match change {
-            Change::RecordingWaits { id, at, until } => {
+            Change::RecordingWaits { id, at, until, lost } => {
                 if let Some(row) = self.playlists_over(id)? {
-                    self.recording_waits(&row.id, *at, *until)?;
+                    self.recording_waits(&row.id, *at, *until, *lost)?;
                 }
             }
             Change::RecordingContinued { id, session, gap } => {

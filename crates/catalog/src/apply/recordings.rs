@@ -378,7 +378,7 @@ fn repeated_finish(
 }
 
 /// Lost media as the row has it: nothing, or at least a millisecond.
-fn lost_millis(lost: Duration) -> Result<Option<i64>, CatalogError> {
+pub(super) fn lost_millis(lost: Duration) -> Result<Option<i64>, CatalogError> {
     let millis = signed("lost media in ms", lost.as_millis())?;
     Ok((millis > 0).then_some(millis))
 }

@@ -25,7 +25,7 @@ impl Work<'_> {
         if row.state != RecordingState::Recording {
             return Ok(Applied::Already);
         }
-        let gaps = row.gaps.into_iter().map(GapView::from).collect();
+        let gaps = GapView::all(&row.gaps);
         let body = serde_json::to_string(&Body { recording_id: *id, gaps, report })
             .map_err(|error| CatalogError::Conflict { what: id.to_string(), detail: error.to_string() })?;
         self.connection

@@ -7,7 +7,7 @@ use livetape_record::{Gap, RecordingId, SessionId};
 use rusqlite::params;
 
 use super::Work;
-use super::recordings::conflict;
+use super::recordings::{conflict, lost_millis};
 use crate::{Applied, CatalogError, RecordingRow, RecordingState, gaps};
 
 impl Work<'_> {
@@ -16,6 +16,7 @@ impl Work<'_> {
         id: &RecordingId,
         at: WallTime,
         until: WallTime,
+        lost: Duration,
     ) -> Result<Applied, CatalogError> {
         let row = self.known(id)?;
         if row.state != RecordingState::Recording {
@@ -24,11 +25,11 @@ impl Work<'_> {
         if row.waiting_until == Some(until) {
             return Ok(Applied::Already);
         }
-        let number = row.gaps.len() + 1;
+        let (number, lost_ms) = (row.gaps.len() + 1, lost_millis(lost)?);
         let began = row.waiting_until.is_none();
         self.connection
-            .prepare_cached("UPDATE recordings SET waiting_ms = ?2 WHERE id = ?1")
-            .and_then(|mut update| update.execute(params![id.to_string(), until.as_unix_millis()]))
+            .prepare_cached("UPDATE recordings SET waiting_ms = ?2, lost_ms = ?3 WHERE id = ?1")
+            .and_then(|mut update| update.execute(params![id.to_string(), until.as_unix_millis(), lost_ms]))
             .map_err(CatalogError::sqlite("having a recording wait"))?;
         if began {
             self.recording_event_numbered(id, "waiting", number, at)?;
@@ -53,9 +54,15 @@ impl Work<'_> {
         if (&of.app, &of.stream) != (&row.app, &row.stream) {
             return Err(conflict(id, format!("the session that goes on with it is of {}/{}", of.app, of.stream)));
         }
-        let gaps = [row.gaps.as_slice(), &[*gap]].concat();
+        let mut gaps = row.gaps.clone();
+        // A crash came before any media did that was to lie behind the last one: this one takes its place, and its
+        // number stays.
+        if let Some(last) = gaps.last_mut().filter(|last| !last.lies_within(gap.at)) {
+            *last = Gap::nothing(last.from, last.at);
+        }
+        gaps.push(*gap);
         self.connection
-            .prepare_cached("UPDATE recordings SET waiting_ms = NULL, gaps = ?2 WHERE id = ?1")
+            .prepare_cached("UPDATE recordings SET waiting_ms = NULL, lost_ms = NULL, gaps = ?2 WHERE id = ?1")
             .and_then(|mut update| update.execute(params![id.to_string(), gaps::write(&gaps)]))
             .map_err(CatalogError::sqlite("going on with a recording"))?;
         self.recording_event_numbered(id, "continued", gaps.len(), gap.to)?;
@@ -64,7 +71,8 @@ impl Work<'_> {
 
     /// The gaps of a recording that turned out to play so long, as its row has them.
     pub(super) fn gaps_within(row: &RecordingRow, duration: Duration) -> Option<String> {
-        let within: Vec<Gap> = row.gaps.iter().copied().filter(|gap| gap.lies_within(duration)).collect();
+        let within: Vec<Gap> =
+            row.gaps.iter().copied().filter(|gap| gap.lies_within(duration) && !gap.is_nothing()).collect();
         (!row.gaps.is_empty()).then(|| gaps::write(&within))
     }
 

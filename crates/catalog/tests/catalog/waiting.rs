@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::fixture::{Fixture, at, failed, finished, ready, recording, recording_id, session, session_id};
 
 pub(crate) fn waits(number: u128, at_s: i64, until_s: i64) -> Change {
-    Change::RecordingWaits { id: recording_id(number), at: at(at_s), until: at(until_s) }
+    Change::RecordingWaits { id: recording_id(number), at: at(at_s), until: at(until_s), lost: Duration::ZERO }
 }
 
 pub(crate) fn gap(from_s: i64, to_s: i64, at_s: u64) -> Gap {

@@ -32,6 +32,11 @@ impl Arrived {
         *self.sessions.get(session)?
     }
 
+    /// Every session that it speaks of: those that were live, and those whose recordings waited.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = &SessionId> {
+        self.sessions.keys()
+    }
+
     /// The last moment at which the session is known to have been live.
     pub(super) fn live_until(&self, session: &SessionId) -> Option<WallTime> {
         self.sessions.contains_key(session).then_some(self.at)

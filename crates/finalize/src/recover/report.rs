@@ -23,6 +23,8 @@ pub struct Recovered {
     pub evicted: usize,
     /// Things in the spool that no row accounts for, moved to the quarantine.
     pub quarantined: usize,
+    /// Recordings that go on waiting for their publisher.
+    pub waiting: usize,
     /// Sessions that the crash ended.
     pub sessions: usize,
     /// Recordings that could not be completed now, as when the disk is full, and how much had arrived
@@ -93,7 +95,7 @@ impl Report {
             info!(
                 completed = recovered.completed, cut_bytes = recovered.cut_bytes, discarded = recovered.discarded,
                 failed = recovered.failed.len(), evicted = recovered.evicted, quarantined = recovered.quarantined,
-                sessions = recovered.sessions, left = recovered.left.len(), took = ?self.begun.elapsed(),
+                waiting = recovered.waiting, sessions = recovered.sessions, left = recovered.left.len(), took = ?self.begun.elapsed(),
                 "recovered from a crash"
             );
         }

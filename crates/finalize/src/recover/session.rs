@@ -8,14 +8,14 @@ use livetape_media::{EndReason, MediaTime, WallTime};
 use livetape_record::{RecordingId, SessionId};
 use tracing::{error, info};
 
-use super::Recovery;
+use super::{Kept, Recovery};
 use crate::FinalizeError;
 use crate::complete::{Completion, Salvaged, conclude, following, salvage_files};
 
 /// A session, and its recordings that are torn.
 pub(super) struct CutOff {
-    session: SessionRow,
-    torn: Vec<RecordingRow>,
+    pub(super) session: SessionRow,
+    pub(super) torn: Vec<RecordingRow>,
 }
 
 /// Everything that was cut off: the sessions of each stream, oldest first, so that its events come
@@ -46,10 +46,11 @@ pub(super) fn by_stream(
 }
 
 impl Recovery<'_> {
-    /// Completes the torn recordings of a session and ends it.
-    pub(super) fn end_session(&self, cut: &CutOff) -> Result<(), FinalizeError> {
+    /// Completes the torn recordings of a session, but for those that are `kept`, and ends it.
+    pub(super) fn end_session(&self, cut: &CutOff, kept: Option<&Kept>) -> Result<(), FinalizeError> {
         let (mut salvaged, mut left) = (Vec::new(), Vec::new());
-        for row in &cut.torn {
+        let is_kept = |row: &&RecordingRow| kept.is_some_and(|kept| kept.holds(&row.id));
+        for row in cut.torn.iter().filter(|row| !is_kept(row)) {
             match guarded(row.id, || salvage_files(self.spool, row)) {
                 Some(found) => salvaged.push((row, found)),
                 None => left.push(row),
@@ -58,6 +59,9 @@ impl Recovery<'_> {
         let siblings = self.catalog.recordings_of(&cut.session.id)?;
         let arrived = self.arrived.of(&cut.session.id).max(furthest(&siblings, &salvaged));
         let mut last = self.arrived.live_until(&cut.session.id).max(siblings.iter().map(last_known).max());
+        if cut.torn.iter().any(|row| is_kept(&row)) {
+            last = last.max(kept.map(|kept| kept.ended_at));
+        }
         for (row, found) in salvaged {
             let before = following(&siblings, row).or(its(row, arrived));
             let reason = EndReason::Crash.name();
@@ -112,7 +116,7 @@ fn last_known(row: &RecordingRow) -> WallTime {
 }
 
 /// What `work` on one recording came to; trouble is logged, and keeps nobody from starting.
-fn guarded<T>(id: RecordingId, work: impl FnOnce() -> Result<T, FinalizeError>) -> Option<T> {
+pub(super) fn guarded<T>(id: RecordingId, work: impl FnOnce() -> Result<T, FinalizeError>) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(done)) => Some(done),
         Ok(Err(error)) => {

@@ -59,6 +59,29 @@ impl<'a> FileWay<'a> {
         Ok(true)
     }
 
+    /// While it grows: goes on with the upload `id` of an earlier process, behind the parts in it that hold what the
+    /// file holds now. It may have been cut since they were put.
+    pub(crate) async fn take_up(&self, id: &str, carried: &mut Carried) -> Result<(), FinalizeError> {
+        let upload = Upload { key: self.way.key.clone(), id: id.to_owned() };
+        let Some(listed) = self.way.within(0, self.store.parts(&upload)).await? else { return Ok(()) };
+        carried.forget_parts();
+        if let Some(layout) = self.layout(|format, file, fit| object::growing(format, file, fit)).await? {
+            let plan = Plan::new(&layout, self.rules)?;
+            let listed: BTreeMap<u32, Part> = listed.into_iter().map(|part| (part.number, part)).collect();
+            for number in (1..).take_while(|number| plan.is_full(*number)) {
+                let Some(part) = listed.get(&number).filter(|part| part.size_bytes == plan.part_bytes(number)) else {
+                    break;
+                };
+                if self.tag(&plan, &layout, number).await? != part.tag {
+                    break;
+                }
+                carried.parts.insert(number, part.clone());
+            }
+        }
+        carried.upload = Some(upload);
+        Ok(())
+    }
+
     /// Once it is finished: puts what is missing, and makes the object. `noted` is the upload that its row
     /// speaks of. Returns the object's size.
     pub(crate) async fn complete(&self, noted: Option<&str>, carried: &mut Carried) -> Result<u64, FinalizeError> {

@@ -43,12 +43,13 @@ struct Followed {
 }
 
 impl Followers {
-    /// Begins to follow the recording of `way`. Needs a runtime.
-    pub(crate) fn begin(&self, way: Way) {
+    /// Begins to follow the recording of `way`, of which a process before this one may have put something: into the
+    /// upload that is named then. Needs a runtime.
+    pub(crate) fn begin(&self, way: Way, before: Option<Before>) {
         let (wake, stop) = (Arc::new(Notify::new()), way.stop.clone());
         let (sender, carried) = oneshot::channel();
         let id = way.id;
-        let follower = Follower { way, wake: Arc::clone(&wake), stop: stop.clone() };
+        let follower = Follower { way, wake: Arc::clone(&wake), stop: stop.clone(), before };
         let mut state = self.state();
         // Those that have ended are let go.
         while state.tasks.try_join_next().is_some() {}
@@ -100,14 +101,21 @@ impl Followers {
     }
 }
 
+/// What a process before this one has put of a recording.
+pub(crate) struct Before {
+    /// MP4 and FLV: the upload that its row speaks of.
+    pub(crate) upload: Option<String>,
+}
+
 struct Follower {
     way: Way,
     wake: Arc<Notify>,
     stop: CancellationToken,
+    before: Option<Before>,
 }
 
 impl Follower {
-    async fn run(self) -> Carried {
+    async fn run(mut self) -> Carried {
         let mut carried = Carried::default();
         let mut failures = 0u32;
         while !self.stop.is_cancelled() {
@@ -138,10 +146,19 @@ impl Follower {
     }
 
     /// Puts one more piece, if one is ready.
-    async fn step(&self, carried: &mut Carried) -> Result<bool, FinalizeError> {
+    async fn step(&mut self, carried: &mut Carried) -> Result<bool, FinalizeError> {
+        let hls = self.way.id.format == Format::Hls;
+        if let Some(before) = &self.before {
+            match (FileWay::new(&self.way), &before.upload) {
+                (Some(way), Some(upload)) => way.take_up(upload, carried).await?,
+                (None, _) if hls => PlaylistWay::new(self.way.clone()).take_up(carried).await?,
+                _ => {}
+            }
+            self.before = None;
+        }
         match FileWay::new(&self.way) {
             Some(way) => way.put_full(carried).await,
-            None if self.way.id.format == Format::Hls => PlaylistWay::new(self.way.clone()).put_listed(carried).await,
+            None if hls => PlaylistWay::new(self.way.clone()).put_listed(carried).await,
             None => Ok(false),
         }
     }

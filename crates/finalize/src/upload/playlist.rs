@@ -56,6 +56,24 @@ impl PlaylistWay {
         Ok(true)
     }
 
+    /// While it grows: passes over what an earlier process has put of what the playlist lists. A file that is listed
+    /// never changes.
+    pub(crate) async fn take_up(&self, carried: &mut Carried) -> Result<(), FinalizeError> {
+        carried.listed_bytes = 0;
+        let there = self.there(carried).await?;
+        while let Some(entry) = self.entry(carried.listed_bytes).await? {
+            for name in listed(&entry) {
+                let file = self.name(name)?;
+                let size_bytes = self.way.with_file(&file, |file| Ok(file.len())).await?;
+                if there.get(name).is_none_or(|size| *size != Some(size_bytes)) {
+                    return Ok(());
+                }
+            }
+            carried.listed_bytes += entry.len() as u64;
+        }
+        Ok(())
+    }
+
     /// Once it is finished: puts what is missing, in stages; returns the size of all objects.
     pub(crate) async fn complete(&self, outbound: Outbound, carried: &Carried) -> Result<u64, FinalizeError> {
         let size_bytes = outbound.size_bytes();

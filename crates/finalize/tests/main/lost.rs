@@ -89,7 +89,7 @@ async fn of_one_that_went_on_with_another_session_what_the_next_of_that_holds_is
         }));
         let length = Duration::from_millis(500);
         let (from, to) = (start().plus_millis(1_000), start().plus_millis(1_500));
-        let gap = Gap { from, to, at: Duration::from_secs(1), length, apart: length };
+        let gap = Gap { from, to, at: Duration::from_secs(1), length, apart: length, lost: Duration::ZERO };
         world.apply(Change::RecordingContinued { id, session: second, gap });
         // The disk failed at four seconds, and from six on there is the next.
         let next = RecordingId { session: second, format, sequence: 1 };
@@ -180,7 +180,7 @@ async fn a_recording_that_waited_for_its_publisher_loses_nothing_of_what_came_ne
     let session = world.session(1);
     let id = torn_at(&world, session, Format::Flv, 1, 0, 0);
     let (at, until) = (start().plus_millis(4_000), start().plus_millis(60_000));
-    world.apply(Change::RecordingWaits { id, at, until });
+    world.apply(Change::RecordingWaits { id, at, until, lost: Duration::ZERO });
     world.pulse(&[(session, ms(30_500))]);
     recovered(&world).await;
     assert_eq!((lost_ms(&world, id), world.row(id).waiting_until), (0, None));
@@ -194,9 +194,9 @@ async fn a_recording_that_went_on_and_holds_nothing_of_it_loses_what_came_and_no
         let id = torn_at(&world, session, Format::Mp4, 1, 0, 0);
         let ends_ms = 4_000;
         let (from, to) = (start().plus_millis(ends_ms), start().plus_millis(ends_ms + 20_000));
-        world.apply(Change::RecordingWaits { id, at: from, until: start().plus_millis(60_000) });
+        world.apply(Change::RecordingWaits { id, at: from, until: start().plus_millis(60_000), lost: Duration::ZERO });
         let (at, apart) = (Duration::from_millis(4_000), Duration::from_millis(20_000));
-        let gap = Gap { from, to, at, length: Duration::from_millis(length_ms), apart };
+        let gap = Gap { from, to, at, length: Duration::from_millis(length_ms), apart, lost: Duration::ZERO };
         world.apply(Change::RecordingContinued { id, session, gap });
         world.pulse(&[(session, ms(ends_ms + 20_000 + 350))]);
         recovered(&world).await;

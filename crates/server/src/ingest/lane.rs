@@ -29,6 +29,7 @@ use super::watch::Watch;
 use crate::live::{LaneKey, LaneState, LiveSession};
 use crate::metrics::{self, Condition, Raised};
 use account::{Account, Load};
+pub(super) use away::Left;
 
 /// One format of one session.
 pub(super) struct Lane {

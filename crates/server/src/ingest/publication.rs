@@ -4,6 +4,7 @@ mod held;
 mod notes;
 mod on_demand;
 mod received;
+mod reopened;
 mod wait;
 
 use std::future::poll_fn;
@@ -18,7 +19,7 @@ use livetape_record::{Finding, Quality, RecordingId, Splice, Tail};
 use tracing::{error, info, warn};
 
 use super::arrivals::Arrivals;
-use super::lane::Lane;
+use super::lane::{Lane, Left};
 use super::watch::Watch;
 use super::{Clock, Context, sleep_until};
 use crate::live::{LiveSession, Place};
@@ -254,7 +255,8 @@ impl Publication {
     /// publisher. Call once it has ended.
     pub(super) async fn finish(mut self, clock: Clock) {
         self.silent = None;
-        if let Some(publication) = self.wait(clock).await {
+        let ticket = self.enter_waiting();
+        if let Some(publication) = self.wait(clock, ticket).await {
             publication.complete(clock).await;
         }
     }

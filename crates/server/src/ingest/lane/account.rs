@@ -71,6 +71,12 @@ impl Account {
         self.begun
     }
 
+    /// A recording is open that has come so far in a process before this one: that counts for nothing here.
+    pub(super) fn goes_on(&mut self, start: MediaTime, gaps: Duration, progress: Progress) {
+        (self.start, self.gaps, self.begun) = (start, gaps, true);
+        self.sent = self.of(progress);
+    }
+
     /// One more effect is to be carried out.
     pub(super) fn effect(&mut self, effect: &Effect) {
         match effect {
@@ -177,6 +183,21 @@ mod tests {
         assert_eq!(account.sent(progress(2_000, 400), None), (ms(300), Some(at(2_000))));
         close(&mut account, 400);
         assert_eq!(account.sent(None, Some(at(2_060))), (ms(100), Some(at(2_060))));
+    }
+
+    #[test]
+    fn what_a_process_before_this_one_has_recorded_counts_for_nothing() {
+        let mut account = Account::default();
+        // From 100 to 9,000, with a gap of 4 s.
+        account.goes_on(
+            at(100),
+            ms(4_000),
+            Progress { flushed: at(9_000), duration: ms(8_900), ..Progress::default() },
+        );
+        assert_eq!(account.sent(progress(9_000, 8_900), None), (ms(0), Some(at(9_000))));
+        assert_eq!(account.sent(progress(9_700, 9_600), None), (ms(700), Some(at(9_700))));
+        close(&mut account, 10_000);
+        assert_eq!(account.sent(None, Some(at(10_100))), (ms(400), Some(at(10_100))));
     }
 
     #[test]

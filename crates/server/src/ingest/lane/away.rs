@@ -3,13 +3,46 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use livetape_media::{Now, WallTime};
-use livetape_record::{Join, Numbers, Rejoined};
+use livetape_finalize::Writer;
+use livetape_media::{MediaTime, Now, WallTime};
+use livetape_record::{Join, Numbers, Recorder, Rejoined};
 
-use super::Lane;
+use super::{Context, Lane};
 use crate::live::LiveSession;
 
+/// A recording that a process before this one had open.
+pub(in crate::ingest) struct Left {
+    /// Where it will be in the store.
+    pub(in crate::ingest) key: String,
+    /// Where it begins.
+    pub(in crate::ingest) start: MediaTime,
+    /// How much of it are gaps.
+    pub(in crate::ingest) gaps: Duration,
+    /// Its files.
+    pub(in crate::ingest) writer: Writer,
+}
+
 impl Lane {
+    /// A lane whose recorder has opened a recording again that a process before this one had open: its publisher is
+    /// away.
+    pub(in crate::ingest) fn reopened(
+        recorder: Recorder,
+        left: Left,
+        live: Arc<LiveSession>,
+        context: Arc<Context>,
+    ) -> Self {
+        let mut lane = Self::new(recorder, live, context);
+        lane.writer = Some(left.writer);
+        lane.paused = true;
+        if let Some((id, progress)) = lane.recorder.progress() {
+            lane.account.goes_on(left.start, left.gaps, progress);
+            lane.live.recording_began(id, lane.recorder.task(), &left.key, left.start);
+            lane.live.recording(id, progress);
+        }
+        lane.tell();
+        lane
+    }
+
     /// The publisher has gone and may come back until `until`.
     pub(in crate::ingest) fn pause(&mut self, until: WallTime, now: Now) {
         let before = self.effects.len();

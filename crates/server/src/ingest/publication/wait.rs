@@ -10,6 +10,7 @@ use tracing::info;
 
 use super::{PLACE_GRACE, Publication};
 use crate::config::RecordSettings;
+use crate::ingest::waiting::Ticket;
 use crate::ingest::{Clock, sleep_until};
 use crate::live::{LiveSession, Place};
 use crate::metrics::{Condition, Raised};
@@ -30,6 +31,13 @@ pub(super) struct Wait {
     mono: Duration,
     wall: WallTime,
     reason: EndReason,
+}
+
+impl Wait {
+    /// Until this moment, on either clock, for a publisher that went like that.
+    pub(super) fn until(mono: Duration, wall: WallTime, reason: EndReason) -> Self {
+        Self { mono, wall, reason }
+    }
 }
 
 impl Resumption {
@@ -126,13 +134,16 @@ impl Publication {
         self.lanes.iter_mut().for_each(|lane| lane.push(&Item::End(reason), now));
     }
 
+    /// Whoever publishes the stream next finds this, if it waits. Before the stream is given back.
+    pub(super) fn enter_waiting(&self) -> Option<Ticket> {
+        self.wait.map(|_| self.context.waiting.enter(self.session.path.clone()))
+    }
+
     /// Waits until the publisher is back or has been gone for too long, or the service stops. `None`: whoever
     /// publishes now has it.
-    pub(super) async fn wait(mut self, clock: Clock) -> Option<Self> {
-        let Some(wait) = self.wait else { return Some(self) };
+    pub(super) async fn wait(mut self, clock: Clock, ticket: Option<Ticket>) -> Option<Self> {
+        let (Some(wait), Some(mut ticket)) = (self.wait, ticket) else { return Some(self) };
         let (context, path) = (self.context.clone(), self.session.path.clone());
-        // Before the stream is given back: a publisher that gets it finds this.
-        let mut ticket = context.waiting.enter(path.clone());
         self.session.waits_until(Some(wait.wall));
         let _raised = Raised::new(Condition::StreamWaiting);
         let mut tasks = context.plans.tasks.changes();
