@@ -336,9 +336,17 @@ fn what_is_in_a_bucket_already_stays_there_when_the_recording_goes_on() {
     livetape.kill();
     drop(publisher);
     let uploads = || -> Vec<String> { cloud.bucket.uploads().into_iter().map(|upload| upload.id).collect() };
+    let parts = || -> Vec<(String, usize)> {
+        cloud.bucket.uploads().into_iter().map(|one| (one.key, one.parts.len())).collect()
+    };
+    // What it had sent before it died may still be on its way.
+    let mut there = parts();
+    eventually("nothing more arrives", || {
+        std::thread::sleep(Duration::from_millis(500));
+        let before = std::mem::replace(&mut there, parts());
+        if before == there { Ok(()) } else { Err(format!("{before:?} were there, and now {there:?}")) }
+    });
     let (before, begun) = (cloud.bucket.requests().len(), uploads());
-    let there: Vec<(String, usize)> =
-        cloud.bucket.uploads().into_iter().map(|upload| (upload.key, upload.parts.len())).collect();
     let segments: Vec<String> = cloud.bucket.objects().into_keys().filter(|key| key.ends_with(".m4s")).collect();
     livetape.start_again();
     wait_waiting(&livetape, "crash");

@@ -195,18 +195,29 @@ fn with_preroll_a_task_has_whole_groups_of_pictures_from_before_the_last_key_fra
 #[test]
 fn a_task_goes_on_in_one_file_when_its_publisher_is_back_in_time_and_ends_while_it_is_away() {
     let settings = Settings::new().webhook_as(OFF).set("record.resume_window", "\"10min\"");
-    let livetape = Livetape::start(&settings);
+    let mut livetape = Livetape::start(&settings);
     let task = made(&livetape, json!({"app": "live", "stream": "room"}));
-    for came in [2_000, 1_500] {
-        let push = ffmpeg::push(Version::Debian, &clip::long(), &livetape.url("room"), Pace::Live);
-        wait_received(&livetape, "room", came);
-        let open = livetape.http.json("/v1/streams")["items"][0]["recordings"].clone();
-        assert_eq!((open[0]["task_id"] == task["id"], open.as_array().unwrap().len()), (true, 1), "{open}");
-        push.kill();
+    let waits = |livetape: &Livetape| {
         eventually("its recording waits", || {
             let stream = livetape.http.json("/v1/streams")["items"][0].clone();
             if stream["waiting_until"].is_string() { Ok(()) } else { Err(stream.to_string()) }
         });
+    };
+    for (came, killed) in [(2_000, false), (1_500, false), (2_000, true)] {
+        let push = ffmpeg::push(Version::Debian, &clip::long(), &livetape.url("room"), Pace::Live);
+        wait_received(&livetape, "room", came);
+        let open = livetape.http.json("/v1/streams")["items"][0]["recordings"].clone();
+        assert_eq!((open[0]["task_id"] == task["id"], open.as_array().unwrap().len()), (true, 1), "{open}");
+        if killed {
+            livetape.kill();
+        }
+        push.kill();
+        if !killed {
+            waits(&livetape);
+            livetape.kill();
+        }
+        livetape.start_again();
+        waits(&livetape);
     }
     assert_eq!(livetape.of_stream("room").len(), 1, "it waits");
     assert_eq!(tell(&livetape, &task, "stop")["state"], "ended");
@@ -215,6 +226,6 @@ fn a_task_goes_on_in_one_file_when_its_publisher_is_back_in_time_and_ends_while_
     assert_eq!((recording.text("end_reason"), &recording.0["task_id"]), ("task_ended".into(), &task["id"]));
     let tape = Tape::read(&livetape.file(recording));
     let keys = tape.video.iter().filter(|packet| packet.key && packet.hash == tape.video[0].hash).count();
-    assert_eq!(keys, 2, "it begins with the first picture of each push");
+    assert_eq!(keys, 3, "it begins with the first picture of each push");
     livetape.fsck().unwrap();
 }

@@ -450,8 +450,7 @@ impl Recorder {
         effects: &mut Vec<Effect>,
     ) {
         let torn = open.torn;
-        let dropped_media = dropped.map_or(Duration::ZERO, Dropped::media);
-        let lost = dropped_media + torn.map_or(Duration::ZERO, |torn| torn.lost());
+        let lost = dropped.map_or(Duration::ZERO, Dropped::media) + torn.map_or(Duration::ZERO, |torn| torn.lost());
         let summary = open.muxer.end(end, &mut self.ops);
         let millis = i64::try_from(summary.duration.as_millis()).unwrap_or(i64::MAX);
         let ended_at = open.started_at.plus_millis(millis.saturating_add(open.behind_ms));
