@@ -163,6 +163,7 @@ impl Service {
             move || Ok(Plans::open(&config, &catalog, &live)?)
         });
         let plans = plans.await?;
+        plans.tasks.begun_before(wall());
         let (recovered, kept) = recovered(&config, &opened, &plans).await.context("recovering the data directory")?;
         let counters = Arc::new(Counters::default());
         let mut tasks = Tasks::default();

@@ -51,6 +51,11 @@ impl Tasks {
         }
     }
 
+    /// Notes which tasks have begun by `now`, when there is nobody yet who publishes: what they had recorded goes on.
+    pub fn begun_before(&self, now: WallTime) {
+        self.due(now);
+    }
+
     /// Notes which tasks have begun by `now`, and says what is to be done.
     pub(super) fn due(&self, now: WallTime) -> Due {
         let mut due = Due::default();
