@@ -1,28 +1,16 @@
 //! The workload on a disk that fails and goes on.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
-use std::time::Duration;
-
 use livetape_simulation::faulty::{self, FAULT_BOUND_MS, Schedule};
 use livetape_simulation::{Beginning, Fault, Faults, Plan, live};
-
-/// One fault each.
-const FAULTS: [Fault; 6] = [
-    Fault::NoSpace,
-    Fault::Io,
-    Fault::ShortWrite,
-    Fault::ShortThenNoSpace,
-    Fault::FailedSync,
-    Fault::Slow(Duration::from_secs(30)),
-];
 
 /// A fault at every `step`th call, one kind after the other, or every kind at each.
 fn schedules(step: u64, every_kind: bool) -> Vec<Schedule> {
     let (first, end) = live(&Beginning::fresh(), &Plan { publishers: true, ..Plan::default() }).calls;
     let mut schedules = Vec::new();
     for (number, call) in (first..end).enumerate().filter(|(number, _)| *number as u64 % step == step / 2) {
-        let kinds = FAULTS.iter().enumerate();
-        let turn = number / usize::try_from(step).unwrap() % FAULTS.len();
+        let kinds = Fault::EACH.iter().enumerate();
+        let turn = number / usize::try_from(step).unwrap() % Fault::EACH.len();
         for (_, fault) in kinds.filter(|(kind, _)| every_kind || *kind == turn) {
             let name = format!("{fault:?} at call {call}");
             schedules.push(Schedule { name, faults: Faults::at(call, *fault), bound_ms: FAULT_BOUND_MS });

@@ -115,17 +115,9 @@ fn recovery_of_what_waits_that_is_crashed_itself_comes_to_the_same_end() {
 
 /// A fault at every `step`th call, one kind after the other.
 fn faults(plan: &Plan, step: usize) -> Vec<Schedule> {
-    let kinds = [
-        Fault::NoSpace,
-        Fault::Io,
-        Fault::ShortWrite,
-        Fault::ShortThenNoSpace,
-        Fault::FailedSync,
-        Fault::Slow(Duration::from_secs(30)),
-    ];
     let (first, end) = live(&Beginning::fresh(), &Plan { publishers: true, ..plan.clone() }).calls;
     let schedule = |(number, call): (usize, u64)| {
-        let fault = kinds[number / step % kinds.len()];
+        let fault = Fault::EACH[number / step % Fault::EACH.len()];
         let name = format!("{fault:?} at call {call}");
         Schedule { name, faults: Faults::at(call, fault), bound_ms: FAULT_BOUND_MS }
     };

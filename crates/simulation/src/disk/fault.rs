@@ -23,6 +23,18 @@ pub enum Fault {
     Slow(Duration),
 }
 
+impl Fault {
+    /// One of each kind.
+    pub const EACH: [Self; 6] = [
+        Self::NoSpace,
+        Self::Io,
+        Self::ShortWrite,
+        Self::ShortThenNoSpace,
+        Self::FailedSync,
+        Self::Slow(Duration::from_secs(30)),
+    ];
+}
+
 /// Which calls meet which fault. Calls that only read have no number.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
