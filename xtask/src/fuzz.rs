@@ -23,28 +23,10 @@ const FINDING: &str = "finding-";
 /// Every target, or one of them, for so many seconds, going on from what was found before.
 pub(crate) fn fuzz(seconds: &str, only: Option<&str>) -> Outcome {
     let seconds: u32 = seconds.parse().map_err(|_| format!("'{seconds}' is not a number of seconds"))?;
-    run_each(seconds, only, Course::Chance)
-}
-
-/// Every target for 20 s, always on the same course: what a change is held against is not chance.
-pub(crate) fn briefly() -> Outcome {
-    run_each(20, None, Course::Same)
-}
-
-/// Where the inputs come from.
-#[derive(Clone, Copy, PartialEq)]
-enum Course {
-    /// The corpora, and the same sequence of changes to them each time.
-    Same,
-    /// The corpora, what was found before, and chance.
-    Chance,
-}
-
-fn run_each(seconds: u32, only: Option<&str>, course: Course) -> Outcome {
     step("build the fuzzer", build)?;
     let targets = targets(only)?;
     step(&format!("fuzz {} targets for {seconds} s each", targets.len()), || {
-        each(targets, |target| fuzz_one(target, seconds, course))
+        each(targets, |target| fuzz_one(target, seconds))
     })
 }
 
@@ -96,19 +78,10 @@ fn each(targets: VecDeque<String>, work: impl Fn(&str) -> Outcome<String> + Sync
     if failed.is_empty() { Ok(()) } else { Err(format!("findings in {}", failed.join(", "))) }
 }
 
-fn fuzz_one(target: &str, seconds: u32, course: Course) -> Outcome<String> {
+fn fuzz_one(target: &str, seconds: u32) -> Outcome<String> {
     let artifacts = place("findings", target)?;
     let mut fuzz = fuzzer(target);
-    let found = match course {
-        Course::Chance => place("found", target)?,
-        Course::Same => {
-            fuzz.arg("-seed=1");
-            let scratch = place("scratch", target)?;
-            fs::remove_dir_all(&scratch).map_err(|error| format!("cannot empty {}: {error}", scratch.display()))?;
-            place("scratch", target)?
-        }
-    };
-    fuzz.arg(&found).arg(corpora().join(target));
+    fuzz.arg(place("found", target)?).arg(corpora().join(target));
     fuzz.arg(format!("-max_total_time={seconds}")).arg(format!("-artifact_prefix={}/", artifacts.display()));
     fuzz.args(["-rss_limit_mb=1024", "-timeout=30", "-print_final_stats=1"]);
     let told = told(&mut fuzz)?;

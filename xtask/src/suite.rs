@@ -15,7 +15,11 @@ use crate::setup;
 pub(crate) fn test() -> Outcome {
     step("tools", setup::for_tests)?;
     step("format", || run(&mut cargo("fmt --all -- --check")))?;
-    step("lint", || run(&mut cargo("clippy --quiet --workspace --all-targets -- --deny warnings")))?;
+    step("lint", || {
+        // The fuzzer too: it is built for this alone, as it finds other things each time.
+        let everything = "--workspace --all-targets --features livetape-fuzz/fuzzer";
+        run(&mut cargo(&format!("clippy --quiet {everything} -- --deny warnings")))
+    })?;
     step("documentation", || {
         // Links to private items lead somewhere here: they are documented too.
         let flags = "--deny warnings --allow rustdoc::private_intra_doc_links";
@@ -28,8 +32,6 @@ pub(crate) fn test() -> Outcome {
         let build = "build --quiet --profile counted --package livetape-benches --bin path";
         run(cargo(build).env("CARGO_INCREMENTAL", "0"))
     })?;
-    // The corpora first, so a finding that came back fails at once; then what nobody has tried yet.
-    crate::fuzz::briefly()?;
     let ceph = step("start a Ceph", Ceph::of_this_run)?;
     run(cargo("nextest run --workspace --no-fail-fast").envs(ceph.variables()))
 }

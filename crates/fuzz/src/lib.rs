@@ -3,7 +3,7 @@
 //! Contract: a target takes any bytes and panics exactly when it has found something. Most read them as
 //! operations (see [`input`]): messages, frames, pauses, crashes. The binary `fuzz` hands a target to the
 //! fuzzer (`cargo xtask fuzz SECONDS [TARGET]`); `corpus/TARGET` keeps inputs that each reach something
-//! of their own, with every finding among them, and the ordinary tests replay it.
+//! of their own, with every finding among them, and the ordinary tests replay it and variations of it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a finding is a panic")]
 

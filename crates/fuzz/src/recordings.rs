@@ -29,8 +29,8 @@ pub struct Recording {
     pub ops: Vec<Op>,
     /// Its files.
     pub directory: Directory,
-    /// Where it went on after its publisher had gone.
-    pub gaps: Vec<Gap>,
+    /// Where it went on after its publisher had gone, and how many frames it had before.
+    pub gaps: Vec<(Gap, usize)>,
     /// How it ended.
     pub ending: Ending,
 }
@@ -151,7 +151,7 @@ struct Begun {
     opening: Opening,
     ops: Vec<Op>,
     directory: Directory,
-    gaps: Vec<Gap>,
+    gaps: Vec<(Gap, usize)>,
     /// It waits for its publisher.
     waits: bool,
 }
@@ -192,7 +192,7 @@ impl Log {
             Effect::Resume(resuming) => {
                 let open = self.open(resuming.id);
                 assert!(std::mem::replace(&mut open.waits, false), "it goes on and did not wait");
-                open.gaps.push(resuming.gap);
+                open.gaps.push((resuming.gap, marks(&open.directory).len()));
             }
             Effect::Warn(_) => {}
         }

@@ -452,8 +452,7 @@ impl Recorder {
         let torn = open.torn;
         let lost = dropped.map_or(Duration::ZERO, Dropped::media) + torn.map_or(Duration::ZERO, |torn| torn.lost());
         let summary = open.muxer.end(end, &mut self.ops);
-        let millis = i64::try_from(summary.duration.as_millis()).unwrap_or(i64::MAX);
-        let ended_at = open.started_at.plus_millis(millis.saturating_add(open.behind_ms));
+        let ended_at = open.ended_at(summary.duration);
         // What had come before a crash is not thrown away.
         if summary.duration < self.policy.min_duration && torn.is_none() {
             self.ops.clear();

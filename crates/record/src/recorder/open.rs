@@ -9,7 +9,7 @@ use livetape_mux::{Muxer, Op, Progress};
 use super::Tracks;
 use super::meter::Meter;
 use super::reopen::Torn;
-use crate::{CutReason, RecordingId};
+use crate::{CutReason, Gap, RecordingId};
 
 /// How long frames wait at a cut for the sound to reach it.
 const CUT_WAIT: MediaTime = MediaTime::from_millis(300);
@@ -27,10 +27,8 @@ pub(super) struct Open {
     pub(super) start: MediaTime,
     pub(super) started_at: WallTime,
     pub(super) tracks: Tracks,
-    /// How often its publisher has come back.
-    pub(super) joins: u32,
-    /// How far a player's time is behind the calendar's, in milliseconds.
-    pub(super) behind_ms: i64,
+    /// What lies between the sessions it is of: one for each time its publisher came back.
+    pub(super) gaps: Vec<Gap>,
     /// Where it stood when its publisher went last, in the time of a player.
     pub(super) paused_at: Duration,
     /// A crash tore it.
@@ -106,8 +104,7 @@ impl Open {
             started_at,
             meter: Meter::new(start, started_at, &tracks),
             tracks,
-            joins: 0,
-            behind_ms: 0,
+            gaps: Vec::new(),
             paused_at: Duration::ZERO,
             torn: None,
             due: None,
@@ -131,6 +128,13 @@ impl Open {
         Progress { flushed: waiting.fold(progress.flushed, MediaTime::min), ..progress }
     }
 
+    /// The calendar's time at its end, when a player plays it for `duration`. A gap with nothing behind it is none.
+    pub(super) fn ended_at(&self, duration: Duration) -> WallTime {
+        let within = self.gaps.iter().filter(|gap| gap.lies_within(duration));
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        self.started_at.plus_millis(within.map(Gap::behind_ms).fold(millis, i64::saturating_add))
+    }
+
     /// Bytes of its files so far.
     pub(super) fn size_bytes(&self) -> u64 {
         self.muxer.progress().size_bytes
@@ -149,13 +153,12 @@ impl Open {
         }
     }
 
-    /// Its publisher has come back with these tracks, and the player's time fell behind by so much more.
-    pub(super) fn joined(&mut self, tracks: Tracks, at: MediaTime, behind_ms: i64) {
+    /// Its publisher has come back with these tracks, after `gap`.
+    pub(super) fn joined(&mut self, tracks: Tracks, at: MediaTime, gap: Gap) {
         if tracks != self.tracks {
             self.meter.configure(&tracks, at);
         }
-        self.joins += 1;
-        self.behind_ms = self.behind_ms.saturating_add(behind_ms);
+        self.gaps.push(gap);
         self.tracks = tracks;
         (self.video_fits, self.audio_fits) = (true, true);
         (self.due_since, self.reported) = (None, false);

@@ -50,7 +50,7 @@ impl Recorder {
     /// The publisher has come back: what follows is `by` another session. The open recording goes on where it can;
     /// otherwise it ends here and the next begins.
     pub fn join(&mut self, join: &Join, by: Rejoined, now: Now, effects: &mut Vec<Effect>) {
-        let limit = by.limit;
+        let limit = usize::try_from(by.limit).unwrap_or(usize::MAX);
         self.session = by.session;
         self.numbers = by.numbers;
         self.skipped += join.skipped;
@@ -71,7 +71,7 @@ impl Recorder {
         &mut self,
         mut open: Box<Open>,
         join: &Join,
-        limit: u32,
+        limit: usize,
         tracks: Tracks,
         now: Now,
         effects: &mut Vec<Effect>,
@@ -81,7 +81,7 @@ impl Recorder {
         let aligned = open.align_at.is_some_and(|at| join.wall >= at).then_some(CutReason::Aligned);
         let reason = match open.wanted.or(due).or(aligned) {
             Some(due) => Some(due),
-            _ if open.joins >= limit => Some(CutReason::ResumeLimit),
+            _ if open.gaps.len() >= limit => Some(CutReason::ResumeLimit),
             _ if join.at - open.start >= MediaTime::from(self.policy.max_duration) => Some(CutReason::DurationLimit),
             _ if list.is_empty() => Some(CutReason::CodecChanged),
             _ if tracks == open.tracks => {
@@ -95,7 +95,7 @@ impl Recorder {
         };
         let Some(reason) = reason else {
             let gap = self.gap(&mut open, join);
-            open.joined(tracks, join.at, gap.behind_ms());
+            open.joined(tracks, join.at, gap);
             effects.push(Effect::Resume(Box::new(Resuming { id: open.id, session: self.session, gap })));
             self.state = State::Open(open);
             self.drain_ops(now, effects);

@@ -97,8 +97,6 @@ impl Recorder {
             *tracks.slot(kind) = Some(track);
         }
         let mut open = Open::new(torn.id, torn.muxer, torn.start, torn.started_at, tracks);
-        open.joins = u32::try_from(torn.gaps.len()).unwrap_or(u32::MAX);
-        open.behind_ms = torn.gaps.iter().map(Gap::behind_ms).fold(0, i64::saturating_add);
         open.paused_at = open.muxer.progress().duration;
         open.align_at = self.policy.align.map(|align| align.next_after(torn.started_at));
         open.torn = Some(Torn {
@@ -108,6 +106,7 @@ impl Recorder {
             cut_bytes: torn.cut_bytes,
             at: torn.at,
         });
+        open.gaps = torn.gaps;
         Self { state: State::Open(Box::new(open)), ..self }
     }
 }

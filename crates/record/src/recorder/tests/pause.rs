@@ -279,6 +279,22 @@ fn a_file_that_is_to_begin_where_a_publisher_comes_back_waits_until_the_disk_is_
 }
 
 #[test]
+fn a_recording_of_which_all_that_came_after_a_gap_was_dropped_ended_before_it() {
+    for rule in [GapRule::Keep, GapRule::Collapse] {
+        let mut life = Life::new(policy(Format::Mp4, 600_000), rule);
+        life.push(&session(1));
+        life.drops_until(5_000);
+        life.recorder.suspend(now(5_000), &mut Vec::new());
+        life.push(&[session(2), vec![end()]].concat());
+        assert_eq!(life.gaps.len(), 1, "{rule:?}");
+        assert!(life.log.lines[0].ends_with(" || >> -> unpublish"), "{:?}", life.log.lines);
+        assert!(life.log.warnings.contains(&"ended at 1000".to_owned()), "{rule:?}: {:?}", life.log.warnings);
+        assert_eq!(life.closings[0].report.last_at, Some(now(966).wall), "{rule:?}");
+        assert_eq!(life.recorder.dropped_frames() as usize, names(&session(2)).len());
+    }
+}
+
+#[test]
 fn a_publisher_that_does_not_come_back_ends_the_recording_as_it_went() {
     let mut life = Life::new(policy(Format::Mp4, 600_000), GapRule::Keep);
     life.push(&session(1));
