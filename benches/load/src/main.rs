@@ -105,7 +105,7 @@ fn main() -> anyhow::Result<()> {
     let longest = Duration::from_millis(wire::MAX_MILLIS.into());
     ensure!(arguments.seconds < longest.as_secs(), "--seconds cannot be beyond {}", longest.as_secs());
     let wire = Wire::new(&arguments.clip.film(), arguments.chunk_size);
-    let (mut trials, left_out) = trials(&arguments)?;
+    let (mut trials, mut left_out) = trials(&arguments)?;
     let what = if arguments.pace == Pace::Live { "as they play" } else { "as fast as they are taken" };
     println!(
         "{} s of streams of {:.2} Mbit/s, {what}, chunks of {}, below {}; medians of {}",
@@ -116,7 +116,7 @@ fn main() -> anyhow::Result<()> {
         arguments.rounds
     );
     for round in 0..arguments.rounds {
-        for trial in &mut trials {
+        for trial in trials.iter_mut().filter(|trial| trial.failed.is_none()) {
             let script = Script {
                 streams: trial.streams,
                 length: Duration::from_secs(arguments.seconds),
@@ -130,8 +130,17 @@ fn main() -> anyhow::Result<()> {
             place::ensure_room(&arguments.directory, stream_bytes * u64::from(trial.streams) * 21 / 20)?;
             let place = tempfile::Builder::new().prefix("livetape-load-").tempdir_in(&arguments.directory);
             let place = place.with_context(|| format!("making a directory in {}", arguments.directory.display()))?;
-            trial.run(&wire, &script, place.path())?;
-            eprintln!("{}", table::line(trial, trial.figures.len() - 1));
+            match trial.run(&wire, &script, place.path()) {
+                Ok(()) => eprintln!("{}", table::line(trial, trial.figures.len() - 1)),
+                // The others are measured all the same.
+                Err(problem) => {
+                    let (name, formats) = (trial.name(), trial.formats.join("+"));
+                    let told = format!("**{name}** failed with {formats} of {} streams: {problem:#}", trial.streams);
+                    eprintln!("{told}");
+                    left_out.push(told.clone());
+                    trial.failed = Some(told);
+                }
+            }
         }
     }
     if arguments.compare {
@@ -140,6 +149,9 @@ fn main() -> anyhow::Result<()> {
         println!("{}", table::medians(&trials));
         left_out.iter().for_each(|line| println!("{line}"));
     }
+    let is_to_work = |trial: &&Trial| !arguments.compare || trial.name().starts_with("livetape");
+    let failed: Vec<&str> = trials.iter().filter(is_to_work).filter_map(|trial| trial.failed.as_deref()).collect();
+    ensure!(failed.is_empty(), "{}", failed.join("\n"));
     let problems: usize = trials.iter().flat_map(|trial| &trial.figures).map(|figures| figures.problems.len()).sum();
     ensure!(problems == 0, "{problems} things are not as they must be");
     Ok(())

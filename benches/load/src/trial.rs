@@ -25,6 +25,8 @@ pub(crate) struct Trial {
     pub(crate) streams: u32,
     /// Of each run.
     pub(crate) figures: Vec<Figures>,
+    /// Why it is not run again.
+    pub(crate) failed: Option<String>,
 }
 
 /// Of one run.
@@ -60,7 +62,7 @@ pub(crate) struct Figures {
 impl Trial {
     /// One that has not run.
     pub(crate) fn new(recorder: Box<dyn Recorder>, formats: Vec<String>, streams: u32) -> Self {
-        Self { recorder, formats, streams, figures: Vec::new() }
+        Self { recorder, formats, streams, figures: Vec::new(), failed: None }
     }
 
     /// The recorder's name.

@@ -47,6 +47,7 @@ impl Recorder for Xiu {
     fn start(&self, directory: &Path, _: &[&str], _: u32) -> anyhow::Result<Box<dyn Running>> {
         let [rtmp, http] = program::free_addresses(2)?[..] else { anyhow::bail!("no two ports are free") };
         let configuration = directory.join("xiu.toml");
+        // Without a bucket that is not used it panics when a stream begins.
         std::fs::write(
             &configuration,
             format!(
@@ -60,6 +61,11 @@ port = {}
 need_record = true
 fragment = 6
 path = \"{}/hls/\"
+[hls.s3]
+enabled = false
+bucket = \"\"
+prefix = \"\"
+region = \"\"
 [authsecret]
 key = \"\"
 password = \"\"
