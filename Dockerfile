@@ -24,6 +24,8 @@ USER livetape
 WORKDIR /data
 VOLUME /data
 ENV LIVETAPE__NODE__DATA=/data LIVETAPE__LOG__FORMAT=json
+# The C library's memory: one heap for all threads, which keeps what is freed (docs/performance.md).
+ENV MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=67108864 MALLOC_MMAP_THRESHOLD_=4194304
 EXPOSE 1935 8080
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 CMD ["livetape", "healthcheck"]
 # SIGTERM finishes and announces the recordings; give it `docker stop --time 60`.

@@ -64,6 +64,17 @@ fn wanted_secrets() -> BTreeSet<String> {
 }
 
 #[test]
+fn the_unit_and_the_image_set_the_c_librarys_memory_alike() {
+    let of = |path, key| -> Vec<String> {
+        let text = source(path);
+        let lines = text.lines().filter_map(|line| line.strip_prefix(key));
+        lines.filter(|line| line.starts_with("MALLOC_")).map(str::to_owned).collect()
+    };
+    assert_eq!(of("docs/livetape.service", "Environment="), of("Dockerfile", "ENV "));
+    assert_eq!(of("Dockerfile", "ENV ").len(), 1);
+}
+
+#[test]
 fn the_compose_file_is_valid() {
     let mut compose = Command::new("docker-compose");
     compose.args(["--file", "docker-compose.yml", "config"]).current_dir(place::root());

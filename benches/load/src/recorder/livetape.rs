@@ -14,6 +14,9 @@ use crate::crowd::Outcome;
 /// How long it may take until nothing is on its way.
 const SETTLE_MAX: Duration = Duration::from_secs(120);
 
+/// How it is started as a service.
+const UNIT: &str = include_str!("../../../../docs/livetape.service");
+
 /// The program at `$LIVETAPE_BIN`, or beside this one.
 pub(crate) struct LivetapeUnder {
     /// Whether somebody is told of events.
@@ -38,7 +41,8 @@ impl Recorder for LivetapeUnder {
         let told = if self.webhooks { "a receiver is told of every event" } else { "nobody is told of events" };
         let media = if self.over { " but for record.hls_source = \"mp4\"" } else { "" };
         format!(
-            "this repository's release build, with its defaults{media}; {told}. Every frame is compared, bit for bit, as are \
+            "this repository's release build, with its defaults{media}, and the C library's memory set as by \
+             docs/livetape.service; {told}. Every frame is compared, bit for bit, as are \
              the index and the store"
         )
     }
@@ -58,9 +62,17 @@ impl Recorder for LivetapeUnder {
             .set("rtmp.max_connections_per_address", &connections);
         let settings = if self.over { settings.set("record.hls_source", "\"mp4\"") } else { settings };
         let settings = receiver.iter().fold(settings, Settings::webhook);
-        let livetape = Livetape::start_as(&settings, Launch::default().data(&directory.join("data")));
+        let launch = memory().fold(Launch::default(), |launch, (name, value)| launch.with(name, value));
+        let livetape = Livetape::start_as(&settings, launch.data(&directory.join("data")));
         Ok(Box::new(Under { livetape, formats: formats.len(), receiver }))
     }
+}
+
+/// What the unit says to the C library.
+fn memory() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let settings = UNIT.lines().filter_map(|line| line.strip_prefix("Environment="));
+    let settings = settings.flat_map(|line| line.split(' ')).filter_map(|setting| setting.split_once('='));
+    settings.filter(|(name, _)| name.starts_with("MALLOC_"))
 }
 
 impl Running for Under {
@@ -107,5 +119,17 @@ impl Running for Under {
             }
         });
         verdict
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_sets_the_c_librarys_memory() {
+        let names: Vec<&str> = memory().map(|(name, _)| name).collect();
+        assert_eq!(names, ["MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"]);
+        assert!(memory().all(|(_, value)| value.parse::<u32>().is_ok()));
     }
 }

@@ -1,21 +1,25 @@
 //! Room for small messages: one block for many, so that the memory of a frame costs no allocation of its own.
 //!
 //! A message lives as long as its block and a block as long as any of its messages; frames that came together go
-//! together. The first blocks are small: who sends little holds little.
+//! together. What comes next gets another block, unless it was very little that came: as soon as those frames are written
+//! their memory is free for whoever reads then, while it is still in the cache. Blocks are as large as what came before:
+//! who sends little holds little.
 
 use bytes::BytesMut;
 
 /// The largest message that gets room in a block.
 const MESSAGE_MAX: usize = 32 << 10;
-/// The size of the first block, and of the largest.
+/// The size of the smallest block, and of the largest.
 const BLOCK_BYTES: [usize; 2] = [8 << 10, 128 << 10];
 
 /// The block that is being filled.
 #[derive(Debug, Default)]
 pub(super) struct Block {
     rest: BytesMut,
-    /// The size of the block it is the rest of.
-    size: usize,
+    /// The size of the next one.
+    next: usize,
+    /// How much room was given since the end of what came before.
+    given: usize,
 }
 
 impl Block {
@@ -25,12 +29,24 @@ impl Block {
             return None;
         }
         if self.rest.capacity() < len {
-            let [first, largest] = BLOCK_BYTES;
-            self.size = (self.size * 2).clamp(first, largest).max(len);
-            self.rest = BytesMut::with_capacity(self.size);
+            let [smallest, largest] = BLOCK_BYTES;
+            let size = self.next.clamp(smallest, largest).max(len);
+            self.next = size * 2;
+            self.rest = BytesMut::with_capacity(size);
         }
+        self.given += len;
         let rest = self.rest.split_off(len);
         Some(std::mem::replace(&mut self.rest, rest))
+    }
+
+    /// All that came at once is read.
+    pub(super) fn end(&mut self) {
+        let given = std::mem::take(&mut self.given);
+        if given >= BLOCK_BYTES[0] / 2 {
+            self.rest = BytesMut::new();
+            // What comes next may be somewhat more.
+            self.next = (given + given / 4).next_power_of_two();
+        }
     }
 }
 
@@ -42,15 +58,39 @@ mod tests {
     fn messages_share_blocks_that_grow_and_none_reaches_into_another() {
         let mut block = Block::default();
         let mut rooms: Vec<(u8, BytesMut)> = Vec::new();
+        let mut largest = 0;
         for number in 0..200u8 {
             let mut room = block.room(1_000).unwrap();
             assert_eq!((room.len(), room.capacity()), (0, 1_000));
+            largest = largest.max(block.rest.capacity() + 1_000);
             room.extend_from_slice(&[number; 1_000]);
             rooms.push((number, room));
         }
         assert!(rooms.iter().all(|(number, room)| room.iter().all(|byte| byte == number) && room.len() == 1_000));
-        assert_eq!(block.size, BLOCK_BYTES[1]);
+        assert_eq!(largest, BLOCK_BYTES[1]);
         assert!(block.room(MESSAGE_MAX + 1).is_none() && block.room(0).is_none());
         assert!(block.room(MESSAGE_MAX).is_some());
+    }
+
+    #[test]
+    fn what_comes_at_once_gets_a_block_of_its_size_and_little_shares_one() {
+        let mut block = Block::default();
+        // How large the block is of the first of so many messages, and what is left behind the last.
+        let mut come = |messages: usize| {
+            let first = block.room(1_000).unwrap();
+            let size = first.capacity() + block.rest.capacity();
+            (1..messages).for_each(|_| drop(block.room(1_000).unwrap()));
+            block.end();
+            (size, block.rest.capacity())
+        };
+        assert_eq!(come(2), (8 << 10, (8 << 10) - 2_000), "the rest is for what comes next");
+        assert_eq!(come(2).1, (8 << 10) - 4_000);
+        assert_eq!(come(100).1, 0);
+        for _ in 0..3 {
+            assert_eq!(come(100), (128 << 10, 0), "one block is enough");
+        }
+        assert_eq!(come(20), (128 << 10, 0));
+        assert_eq!(come(20), (32 << 10, 0), "blocks become small again");
+        assert_eq!(come(1).0, 32 << 10);
     }
 }

@@ -1,7 +1,7 @@
 //! From received bytes to messages.
 //!
-//! Contract: the messages do not depend on how the bytes were cut; small ones share blocks, a large one has a
-//! buffer of its own, of exactly its size once it is whole; what an unfinished message reserves follows what was
+//! Contract: the messages do not depend on how the bytes were cut; small ones that come whole share blocks, others have
+//! buffers of their own, of exactly their size once they are whole; what an unfinished message reserves follows what was
 //! received of it, not what it declares.
 
 use std::time::Duration;
@@ -116,11 +116,13 @@ impl ChunkReader {
                 if self.read_header(input, now)? {
                     continue;
                 }
+                self.block.end();
                 return Ok(None);
             };
             if left > 0 {
                 let taken = self.read_payload(input, index, left)?;
                 if taken == 0 {
+                    self.block.end();
                     return Ok(None);
                 }
                 self.open = Some((index, left - taken));
@@ -274,7 +276,7 @@ impl ChunkReader {
         if available == 0 {
             return Ok(0);
         }
-        self.reserve(index, available)?;
+        self.reserve(index, available, input.len())?;
         let Some(body) = self.streams.get_mut(index).and_then(|stream| stream.unfinished.as_mut()) else {
             return Ok(0);
         };
@@ -290,8 +292,8 @@ impl ChunkReader {
         Ok(available)
     }
 
-    /// Makes room for `more` bytes of an unfinished message.
-    fn reserve(&mut self, index: usize, more: usize) -> Result<(), SessionError> {
+    /// Makes room for `more` bytes of an unfinished message, of which no more than `here` have come.
+    fn reserve(&mut self, index: usize, more: usize, here: usize) -> Result<(), SessionError> {
         let (at, limit) = (self.position, self.limits.unfinished_bytes);
         let Some(stream) = self.streams.get_mut(index) else { return Ok(()) };
         let Some(body) = stream.unfinished.as_mut() else { return Ok(()) };
@@ -305,8 +307,9 @@ impl ChunkReader {
         if total > limit {
             return Err(SessionError::UnfinishedTooLarge { at, limit });
         }
+        // One whose end comes later would keep those that came with it.
         let mut larger = match reserved {
-            0 if wanted == stream.length as usize => self.block.room(wanted),
+            0 if wanted == stream.length as usize && wanted <= here => self.block.room(wanted),
             _ => None,
         }
         .unwrap_or_else(|| BytesMut::with_capacity(wanted));
