@@ -44,8 +44,7 @@ impl Block {
         let given = std::mem::take(&mut self.given);
         if given >= BLOCK_BYTES[0] / 2 {
             self.rest = BytesMut::new();
-            // What comes next may be somewhat more.
-            self.next = (given + given / 4).next_power_of_two();
+            self.next = given.next_power_of_two();
         }
     }
 }
