@@ -213,7 +213,7 @@ impl Connection {
                 }
             }
             self.count();
-            self.bound();
+            self.bound(now).await;
         }
         if deaf {
             self.out.clear();
@@ -254,17 +254,24 @@ impl Connection {
     }
 
     /// Closes the connection when it holds more than there is room for: reading it no further would not
-    /// make it hold less.
-    fn bound(&mut self) {
-        let gathering: usize = self.publications.values().map(Publication::gathering_bytes).sum();
-        let held = self.session.held_bytes() + gathering;
+    /// make it hold less. What it held is free again before anybody else is asked.
+    async fn bound(&mut self, now: Now) {
+        let held = self.held_bytes();
         self.share.set(held);
         if held > HARMLESS_BYTES && !self.share.may_grow() && !self.session.is_closed() {
             metrics::connection_overloaded();
             warn!(remote = %self.remote, "closed: it holds {held} bytes of unfinished messages and media, and all connections \
                 hold {} (rtmp.max_total_memory)", self.context.assembling.held());
-            self.session.close(CloseReason::Overload, self.context.clock.now());
+            self.session.close(CloseReason::Overload, now);
+            self.drain(now).await;
+            self.share.set(self.held_bytes());
         }
+    }
+
+    /// What it holds of unfinished messages, and of media that is not a whole fragment yet.
+    fn held_bytes(&self) -> usize {
+        let gathering: usize = self.publications.values().map(Publication::gathering_bytes).sum();
+        self.session.held_bytes() + gathering
     }
 
     /// Nothing has been read: the peer had no way to be heard.

@@ -263,27 +263,36 @@ impl Publication {
 
     async fn complete(mut self, clock: Clock) {
         let leave_at = clock.now().mono + PLACE_GRACE;
+        if !self.settle(clock, Some(leave_at)).await {
+            if !self.left {
+                warn!(session = %self.session.id, stream = %self.session.path,
+                    "the last of it is still being written; its stream is free again");
+                self.leave();
+            }
+            self.settle(clock, None).await;
+        }
+        self.end_session(clock, leave_at).await;
+    }
+
+    /// Writes what has come, at the latest until `deadline`. Whether all of it is written.
+    async fn settle(&mut self, clock: Clock, deadline: Option<Duration>) -> bool {
         loop {
             self.dispatch(clock.now());
             if self.lanes.iter().all(Lane::is_idle) {
-                break;
+                return true;
             }
-            let leaves = (!self.left).then_some(leave_at);
-            let wake = clock.instant_of([self.next_tick(), leaves].into_iter().flatten().min());
+            let wake = clock.instant_of([self.next_tick(), deadline].into_iter().flatten().min());
             tokio::select! {
                 () = poll_fn(|cx| self.poll_written(cx)) => {}
                 () = sleep_until(wake) => {
                     let now = clock.now();
                     self.tick(now);
-                    if !self.left && now.mono >= leave_at {
-                        warn!(session = %self.session.id, stream = %self.session.path,
-                            "the last of it is still being written; its stream is free again");
-                        self.leave();
+                    if deadline.is_some_and(|deadline| now.mono >= deadline) {
+                        return false;
                     }
                 }
             }
         }
-        self.end_session(clock, leave_at).await;
     }
 
     /// Says in the catalog that the session has ended, unless that has been said. The stream is given back at

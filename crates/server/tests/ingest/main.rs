@@ -230,6 +230,37 @@ fn a_paused_encoder_is_told_of_and_stays() {
 }
 
 #[test]
+fn a_stream_has_not_ended_before_its_recordings_are_known_to_wait() {
+    let waits = "resume_window = \"10min\"\nresume_on_unpublish = true\nformats = [\"mp4\"]";
+    let world = World::new(&HASTY.replace("min_free = 0", &format!("min_free = 0\n{waits}")));
+    let encoder = Encoder::start(world.address, "cam", 2_000);
+    let view = world.wait_recorded("cam", 1);
+    let session = view.session_id.parse().unwrap();
+    let known = || {
+        let ended = world.catalog.session(&session).unwrap().unwrap().ended_at.is_some();
+        let row = world.catalog.recordings_of(&session).unwrap().pop().unwrap();
+        (ended, row.waiting_until.is_some())
+    };
+    world.disk.hang(&view.recordings[0].id);
+    encoder.end();
+    eventually("it is seen to wait", || match world.stream("cam") {
+        Some(view) if view.waiting_until.is_some() => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(800) {
+        assert_eq!(known(), (false, false), "a crash now: its publisher was there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    world.disk.heal();
+    eventually("that it waits, and then that the stream has ended, is in the catalog", || match known() {
+        (true, true) => Ok(()),
+        (true, false) => panic!("a crash now: its recording was over"),
+        other => Err(format!("{other:?}")),
+    });
+}
+
+#[test]
 fn low_space_is_told_once_and_once_when_it_is_over() {
     let world = World::new(
         &HASTY.replace("min_free = 0", "min_free = 1000000\nmp4_max_duration = \"1s\"\nformats = [\"mp4\"]"),
@@ -288,14 +319,18 @@ fn those_who_send_unfinished_messages_are_closed_before_memory_runs_out() {
         (held < 16 * MIB).then_some(()).ok_or_else(|| held.to_string())
     });
     println!("12 hoarders of 8 MB: {closed} were closed while they sent, {most} bytes held at most");
-    assert!(most <= 17 * MIB, "{most}");
+    assert!(most <= 16 * MIB, "{most}");
     // The honest one was not touched.
     let later = eventually("the honest one goes on", || match world.stream("honest") {
         Some(later) if later.duration_ms > view.duration_ms + 1_000 => Ok(later),
         other => Err(format!("{other:?}")),
     });
     assert_eq!(later.session_id, view.session_id);
-    assert!(metric("livetape_rtmp_overloaded_total") >= 8.0);
+    // What they sent may still be on its way.
+    eventually("most of them are closed", || match metric("livetape_rtmp_overloaded_total") {
+        8.0.. => Ok(()),
+        closed => Err(closed.to_string()),
+    });
     assert!(encoder.end() > 0);
     assert_eq!(world.rows(&view.session_id, "mp4").len(), 1);
 }

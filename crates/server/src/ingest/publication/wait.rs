@@ -147,8 +147,10 @@ impl Publication {
         self.session.waits_until(Some(wait.wall));
         let _raised = Raised::new(Condition::StreamWaiting);
         let mut tasks = context.plans.tasks.changes();
-        self.dispatch(clock.now());
-        self.end_session(clock, clock.now().mono + PLACE_GRACE).await;
+        let leave_at = clock.now().mono + PLACE_GRACE;
+        // Whoever finds a session ended after a crash finds in its recordings' rows that they wait.
+        self.settle(clock, Some(leave_at)).await;
+        self.end_session(clock, leave_at).await;
         self.leave();
         info!(session = %self.session.id, stream = %path, until = %wait.wall, "its recordings wait for its publisher");
         loop {
