@@ -105,7 +105,7 @@ fn main() -> anyhow::Result<()> {
     let longest = Duration::from_millis(wire::MAX_MILLIS.into());
     ensure!(arguments.seconds < longest.as_secs(), "--seconds cannot be beyond {}", longest.as_secs());
     let wire = Wire::new(&arguments.clip.film(), arguments.chunk_size);
-    let (mut trials, mut left_out) = trials(&arguments)?;
+    let (mut trials, missing) = trials(&arguments)?;
     let what = if arguments.pace == Pace::Live { "as they play" } else { "as fast as they are taken" };
     println!(
         "{} s of streams of {:.2} Mbit/s, {what}, chunks of {}, below {}; medians of {}",
@@ -137,19 +137,20 @@ fn main() -> anyhow::Result<()> {
                     let (name, formats) = (trial.name(), trial.formats.join("+"));
                     let told = format!("**{name}** failed with {formats} of {} streams: {problem:#}", trial.streams);
                     eprintln!("{told}");
-                    left_out.push(told.clone());
                     trial.failed = Some(told);
                 }
             }
         }
     }
+    let left_out: Vec<&str> =
+        missing.iter().chain(trials.iter().filter_map(|trial| trial.failed.as_ref())).map(String::as_str).collect();
     if arguments.compare {
         println!("{}", table::comparison(&trials, &left_out));
     } else {
         println!("{}", table::medians(&trials));
         left_out.iter().for_each(|line| println!("{line}"));
     }
-    let is_to_work = |trial: &&Trial| !arguments.compare || trial.name().starts_with("livetape");
+    let is_to_work = |trial: &&Trial| !arguments.compare || trial.is_ours();
     let failed: Vec<&str> = trials.iter().filter(is_to_work).filter_map(|trial| trial.failed.as_deref()).collect();
     ensure!(failed.is_empty(), "{}", failed.join("\n"));
     let problems: usize = trials.iter().flat_map(|trial| &trial.figures).map(|figures| figures.problems.len()).sum();
@@ -159,10 +160,10 @@ fn main() -> anyhow::Result<()> {
 
 /// Everything that is measured, and a sentence for each recorder that cannot be.
 fn trials(arguments: &Arguments) -> anyhow::Result<(Vec<Trial>, Vec<String>)> {
-    let (mut trials, mut left_out) = (Vec::new(), Vec::new());
+    let (mut trials, mut missing) = (Vec::new(), Vec::new());
     for name in &arguments.recorders {
         if let Some(problem) = recorder::named(name, arguments.webhooks)?.missing() {
-            left_out.push(format!("**{name}** is left out: {problem}"));
+            missing.push(format!("**{name}** is left out: {problem}"));
             eprintln!("{name} is left out: {problem}");
         }
     }
@@ -179,5 +180,5 @@ fn trials(arguments: &Arguments) -> anyhow::Result<(Vec<Trial>, Vec<String>)> {
         }
     }
     ensure!(!trials.is_empty(), "none of these recorders is here and records one of these formats");
-    Ok((trials, left_out))
+    Ok((trials, missing))
 }

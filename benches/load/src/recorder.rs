@@ -32,6 +32,11 @@ pub(crate) trait Recorder {
         None
     }
 
+    /// Whether it is Livetape, which is not left out when it fails.
+    fn is_ours(&self) -> bool {
+        false
+    }
+
     /// Whether it can record all of these at once.
     fn records(&self, formats: &[&str]) -> bool;
 

@@ -55,7 +55,7 @@ const COMPARED: &[&str] =
     &["CPU s/GB", "steady", "MB/stream", "waits/s", "writes/s", "written/sent", "stuck ms", "lost"];
 
 /// The same with few columns, under what machine it was, above what each recorder is, and which are left out and why.
-pub(crate) fn comparison(trials: &[Trial], left_out: &[String]) -> String {
+pub(crate) fn comparison(trials: &[Trial], left_out: &[&str]) -> String {
     let columns: Vec<&Column> = COLUMNS.iter().filter(|(title, ..)| COMPARED.contains(title)).collect();
     let mut text = format!("{}\n\n| recorder | formats | streams | spread |", place::sentence());
     columns.iter().for_each(|(title, ..)| text += &format!(" {title} |"));

@@ -70,6 +70,11 @@ impl Trial {
         self.recorder.name()
     }
 
+    /// See [`Recorder::is_ours`].
+    pub(crate) fn is_ours(&self) -> bool {
+        self.recorder.is_ours()
+    }
+
     /// See [`Recorder::about`].
     pub(crate) fn about(&self) -> String {
         self.recorder.about()

@@ -200,13 +200,10 @@ fn before_next(
     Ok(lost.min(Duration::from_millis(u64::try_from(between_ms).unwrap_or(0))))
 }
 
-/// A recording that was cut short ended when its last frame did: its start, its length, and the gaps that a
-/// player does not wait for, but not in the future, should the publisher's clock have run fast.
+/// A recording that was cut short ended when its last frame did, but not in the future, should the publisher's clock
+/// have run fast.
 fn end_of(row: &RecordingRow, summary: &Summary, now: WallTime) -> WallTime {
-    let within = row.gaps.iter().filter(|gap| gap.lies_within(summary.duration));
-    let behind_ms: i64 = within.map(Gap::behind_ms).sum();
-    let millis = i64::try_from(summary.duration.as_millis()).unwrap_or(i64::MAX).saturating_add(behind_ms);
-    row.started_at.plus_millis(millis).min(now.max(row.started_at))
+    Gap::end_of(&row.gaps, row.started_at, summary.duration).min(now.max(row.started_at))
 }
 
 fn has_finished_segment(files: &SpoolFiles) -> bool {

@@ -161,4 +161,12 @@ impl Gap {
         let passed = self.to.as_unix_millis().saturating_sub(self.from.as_unix_millis());
         passed.saturating_sub(i64::try_from(self.length.as_millis()).unwrap_or(i64::MAX))
     }
+
+    /// The calendar's time at the end of a recording with these `gaps` that a player plays for `duration`. A gap with
+    /// nothing behind it is none.
+    pub fn end_of(gaps: &[Self], started_at: WallTime, duration: Duration) -> WallTime {
+        let within = gaps.iter().filter(|gap| gap.lies_within(duration));
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        started_at.plus_millis(within.map(Self::behind_ms).fold(millis, i64::saturating_add))
+    }
 }

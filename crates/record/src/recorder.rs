@@ -27,7 +27,7 @@ use livetape_media::{
 };
 use livetape_mux::{Begin, Muxer, Op, Progress, carries};
 
-use crate::effect::{Abandoning, Closing, Discarding, Effect, Opening};
+use crate::effect::{Abandoning, Closing, Discarding, Effect, Gap, Opening};
 use crate::name::relative;
 use crate::{
     CutReason, NameFields, Numbers, Policy, RecordingId, SessionId, StartReason, StopReason, StreamPath, TaskId,
@@ -452,7 +452,7 @@ impl Recorder {
         let torn = open.torn;
         let lost = dropped.map_or(Duration::ZERO, Dropped::media) + torn.map_or(Duration::ZERO, |torn| torn.lost());
         let summary = open.muxer.end(end, &mut self.ops);
-        let ended_at = open.ended_at(summary.duration);
+        let ended_at = Gap::end_of(&open.gaps, open.started_at, summary.duration);
         // What had come before a crash is not thrown away.
         if summary.duration < self.policy.min_duration && torn.is_none() {
             self.ops.clear();

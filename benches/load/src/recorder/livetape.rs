@@ -37,6 +37,10 @@ impl Recorder for LivetapeUnder {
         if self.over { "livetape-over" } else { "livetape" }.to_owned()
     }
 
+    fn is_ours(&self) -> bool {
+        true
+    }
+
     fn about(&self) -> String {
         let told = if self.webhooks { "a receiver is told of every event" } else { "nobody is told of events" };
         let media = if self.over { " but for record.hls_source = \"mp4\"" } else { "" };

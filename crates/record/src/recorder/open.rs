@@ -128,13 +128,6 @@ impl Open {
         Progress { flushed: waiting.fold(progress.flushed, MediaTime::min), ..progress }
     }
 
-    /// The calendar's time at its end, when a player plays it for `duration`. A gap with nothing behind it is none.
-    pub(super) fn ended_at(&self, duration: Duration) -> WallTime {
-        let within = self.gaps.iter().filter(|gap| gap.lies_within(duration));
-        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        self.started_at.plus_millis(within.map(Gap::behind_ms).fold(millis, i64::saturating_add))
-    }
-
     /// Bytes of its files so far.
     pub(super) fn size_bytes(&self) -> u64 {
         self.muxer.progress().size_bytes
