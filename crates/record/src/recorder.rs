@@ -216,10 +216,11 @@ impl Recorder {
         self.hand_out(now, effects);
     }
 
-    /// Nothing comes before `then`: what would be flushed by that time is flushed now. A cut that waits for
-    /// its sound waits on.
+    /// Nothing comes before `then`: what would be flushed by that time is flushed now, and whatever there is when that
+    /// is long. A cut that waits for its sound waits on.
     pub fn flush_before(&mut self, then: Duration, now: Now, effects: &mut Vec<Effect>) {
-        if self.next_tick().is_some_and(|due| due <= then)
+        let is_long = then.saturating_sub(now.mono) >= self.policy.layout.fragment / 2;
+        if self.next_tick().is_some_and(|due| due <= then || is_long)
             && let State::Open(open) = &mut self.state
         {
             open.muxer.flush(&mut self.ops);

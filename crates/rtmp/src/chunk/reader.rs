@@ -309,7 +309,7 @@ impl ChunkReader {
         }
         // One whose end comes later would keep those that came with it.
         let mut larger = match reserved {
-            0 if wanted == stream.length as usize && wanted <= here => self.block.room(wanted),
+            0 if wanted == stream.length as usize && wanted <= here => self.block.room(wanted, here),
             _ => None,
         }
         .unwrap_or_else(|| BytesMut::with_capacity(wanted));
