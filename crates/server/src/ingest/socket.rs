@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 /// Bytes read at once.
-const READ_BYTES: usize = 128 << 10;
+const READ_BYTES: usize = 256 << 10;
 /// How much may gather, whatever the kernel has room for.
 const PLENTY_BYTES: RangeInclusive<usize> = (32 << 10)..=READ_BYTES;
 /// The shortest pause.
