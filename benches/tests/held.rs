@@ -38,8 +38,9 @@ fn what_a_look_brought_is_free_once_it_is_written_but_for_the_last_of_it() {
         recorders.iter_mut().for_each(|recorder| recorder.flush_before(at + LOOK, now_at(at), &mut effects));
         // They have been written.
         effects.clear();
-        let held: Vec<usize> = (0..came.len()).rev().filter(|&at| !came[came.len() - 1 - at].is_unique()).collect();
-        assert!(held.len() <= 2 && held.iter().all(|&from_the_end| from_the_end < 4), "look {look}: {held:?}");
+        let from_the_end = came.iter().rev().enumerate();
+        let held: Vec<usize> = from_the_end.filter(|(_, data)| !data.is_unique()).map(|(at, _)| at).collect();
+        assert!(held.len() <= 2 && held.iter().all(|&at| at < 4), "look {look}: {held:?}");
         looks += usize::from(came.len() > 8);
     }
     assert!(looks > 50, "{looks}");
